@@ -1,0 +1,192 @@
+//! The event: what happened, to whom it belongs and what caused it. Owns the types and the rules for
+//! names; leaves sequence numbers and durability to the event log.
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// How urgent an event is. Higher is delivered first; within one correlation id order wins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Housekeeping.
+    Low,
+    /// Everything else.
+    #[default]
+    Normal,
+    /// Somebody waits for it.
+    High,
+    /// The box is in danger.
+    Critical,
+}
+
+/// A name of the form `domain.happening`, in the past tense: `recording.ended`.
+///
+/// Matches `[a-z0-9_]+(\.[a-z0-9_]+)+` and is at most 128 bytes long.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventName(String);
+
+/// The text is not an event name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not an event name: use two or more words of a-z, 0-9 and _ joined by dots, such as `recording.ended`"
+)]
+pub struct InvalidEventName(String);
+
+impl EventName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for EventName {
+    type Err = InvalidEventName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let word = |word: &str| {
+            !word.is_empty() && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        };
+        if text.len() <= 128 && text.contains('.') && text.split('.').all(word) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidEventName(text.chars().take(128).collect()))
+        }
+    }
+}
+
+impl TryFrom<String> for EventName {
+    type Error = InvalidEventName;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<EventName> for String {
+    fn from(name: EventName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for EventName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where an event belongs and where it came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventContext {
+    /// The same for everything that follows from one meeting.
+    pub correlation_id: Uuid,
+    /// The event that led to this one.
+    pub causation_id: Option<Uuid>,
+    /// When it was accepted, UTC.
+    pub timestamp: Timestamp,
+    /// The plugin or part that published it: `core`, `api`, or a plugin's name.
+    pub source_plugin: Option<String>,
+    /// Anything else a publisher wants to hand on.
+    pub metadata: Map<String, Value>,
+}
+
+/// Something that happened, as stored in the log and as everyone reads it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Place in the log, from 1, without gaps, never used twice.
+    pub seq: u64,
+    /// UUIDv7.
+    pub id: Uuid,
+    /// `domain.happening`.
+    pub name: EventName,
+    /// What happened; a JSON object whose form follows from the name.
+    pub payload: Value,
+    /// Where it belongs.
+    pub context: EventContext,
+    /// How urgent it is.
+    pub priority: Priority,
+}
+
+/// An event before the log has accepted it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEvent {
+    /// `domain.happening`.
+    pub name: EventName,
+    /// What happened.
+    pub payload: Value,
+    /// The meeting it belongs to; a fresh id when `None`.
+    pub correlation_id: Option<Uuid>,
+    /// The event that led to it.
+    pub causation_id: Option<Uuid>,
+    /// Who publishes.
+    pub source_plugin: Option<String>,
+    /// Anything else.
+    pub metadata: Map<String, Value>,
+    /// How urgent it is.
+    pub priority: Priority,
+}
+
+impl NewEvent {
+    /// An event of normal priority that begins a chain of its own.
+    pub fn new(name: EventName, payload: Value) -> Self {
+        Self {
+            name,
+            payload,
+            correlation_id: None,
+            causation_id: None,
+            source_plugin: None,
+            metadata: Map::new(),
+            priority: Priority::Normal,
+        }
+    }
+
+    /// Makes it a child of `parent`: same correlation id, caused by it.
+    #[must_use]
+    pub fn caused_by(mut self, parent: &Event) -> Self {
+        self.correlation_id = Some(parent.context.correlation_id);
+        self.causation_id = Some(parent.id);
+        self
+    }
+
+    /// Puts it into the chain of one meeting.
+    #[must_use]
+    pub fn correlated(mut self, correlation_id: Uuid) -> Self {
+        self.correlation_id = Some(correlation_id);
+        self
+    }
+
+    /// Says who publishes it.
+    #[must_use]
+    pub fn from_source(mut self, source: &str) -> Self {
+        self.source_plugin = Some(source.to_owned());
+        self
+    }
+
+    /// Sets the priority.
+    #[must_use]
+    pub fn with_priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for good in ["a.b", "recording.ended", "transcription_local.completed", "a.b.c", "0.1"] {
+            assert_eq!(good.parse::<EventName>().map(String::from).as_deref(), Ok(good));
+        }
+        for bad in
+            ["", "a", ".", "a.", ".a", "A.b", "a..b", "a.b c", "a.ä", &format!("a.{}", "b".repeat(127))]
+        {
+            assert!(bad.parse::<EventName>().is_err(), "{bad}");
+        }
+    }
+}

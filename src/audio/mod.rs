@@ -1,0 +1,19 @@
+//! Sound in and sound to disk. Owns sources (ALSA, WAV files), the rings that carry frames to their
+//! readers, level metering, resampling and the WAV writer; leaves what is said to `speech` and the life
+//! of a recording to `recordings`.
+//!
+//! ```text
+//!  source thread ──frames──▶ CaptureSink ─┬─ level, counters ─▶ status
+//!   (alsa | wav)                          ├─ ring ─▶ Stream ("record")
+//!                                         ├─ ring ─▶ Stream ("listen")
+//!                                         └─ Notice (opened, lost, overrun …)
+//! ```
+//! A [`Stream`] is one uninterrupted run of capture in one format. A reopened device begins a new one.
+
+mod capture;
+mod format;
+mod ring;
+
+pub use capture::{Capture, Error as CaptureError, Notice};
+pub use format::{SampleFormat, StreamFormat};
+pub use ring::{Block, Stream};

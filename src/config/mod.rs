@@ -1,0 +1,242 @@
+//! The configuration as the rest of the program sees it: resolved, valid, with every default filled in.
+//! Owns the sections, their defaults and units; reading and judging what was written is in `load`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where things are kept.
+    pub storage: Storage,
+    /// The HTTP API and the page.
+    pub server: Server,
+    /// The microphone.
+    pub audio: Audio,
+    /// How recordings are written.
+    pub record: Record,
+    /// How speech is found.
+    pub vad: Vad,
+    /// How speech is written down.
+    pub transcription: Transcription,
+    /// What the program says about itself.
+    pub logging: Logging,
+}
+
+/// Where things are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// The event log (`events/`), recordings and models lie below it.
+    pub data_dir: PathBuf,
+    /// Where recordings lie; also the only place below which a client may name audio files.
+    /// `recordings` below `data_dir` when not set.
+    pub recordings_dir: Option<PathBuf>,
+    /// A recording stops cleanly when less than this is free, in MiB.
+    pub min_free_mib: u64,
+}
+
+/// The HTTP API and the page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+}
+
+/// The microphone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audio {
+    /// An ALSA name (`hw:1`, `default`, `plughw:CARD=PowerConf`), or `wav:FILE` to play a file in real time,
+    /// or `wav-fast:FILE` to play it as fast as it is taken.
+    pub device: String,
+    /// Sample rate in Hz, 8,000 to 192,000; the nearest to 48,000 that the device has when not set.
+    pub rate_hz: Option<u32>,
+    /// Number of channels, 1 to 16; the fewest the device has when not set.
+    pub channels: Option<u16>,
+    /// Sample format; the best the device has when not set.
+    pub format: Option<crate::audio::SampleFormat>,
+    /// A name for each channel (a seat, `Remote`): it becomes the speaker in the transcript. Channels with
+    /// no label are mixed.
+    pub labels: Vec<String>,
+    /// Length of one ALSA period in ms.
+    pub period_ms: u32,
+    /// Length of ALSA's buffer in ms.
+    pub buffer_ms: u32,
+    /// Real-time priority (SCHED_FIFO, 1 to 99) of the capture thread; 0 asks for none.
+    pub realtime_priority: u8,
+}
+
+/// How recordings are written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Record {
+    /// Which system interface writes the audio.
+    pub backend: RecordBackend,
+    /// A new file is begun after this many seconds, and always before 2 GiB.
+    pub segment_seconds: u32,
+    /// What is written reaches the disk at least this often, in ms; the most a power cut can take.
+    pub sync_ms: u32,
+}
+
+/// Which system interface writes the audio.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordBackend {
+    /// io_uring where the kernel lets us, ordinary writes elsewhere.
+    #[default]
+    Auto,
+    /// io_uring or an error.
+    IoUring,
+    /// Ordinary writes.
+    Plain,
+}
+
+/// How speech is found. The names are those of whisper.cpp.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vad {
+    /// A Silero model in ggml form; the built-in detector when not set.
+    pub silero_model: Option<PathBuf>,
+    /// Probability from which a frame is speech, 0 to 1.
+    pub threshold: f32,
+    /// Shorter speech is dropped, in ms.
+    pub min_speech_duration_ms: u32,
+    /// Silence that ends an utterance, in ms.
+    pub min_silence_duration_ms: u32,
+    /// Longer speech is cut at its quietest place, in s.
+    pub max_speech_duration_s: f32,
+    /// Audio kept before and after speech, in ms.
+    pub speech_pad_ms: u32,
+    /// Below this level a frame is silence without asking the detector, in dBFS.
+    pub gate_dbfs: f32,
+}
+
+/// How speech is written down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Transcription {
+    /// A Whisper model in ggml form: a path, or a name looked up as `ggml-NAME.bin` in `models` below
+    /// `data_dir`. Without one, recordings are made and nothing is written down.
+    pub model: Option<String>,
+    /// Expected SHA-256 of the model file, 64 hex digits; not compared when not set.
+    pub model_sha256: Option<String>,
+    /// Threads for Whisper; the number of cores, at most 4, when not set.
+    pub threads: Option<u16>,
+    /// ISO 639-1 code, or `auto`.
+    pub language: String,
+    /// Beams of the final pass; 1 is greedy. Captions are always greedy.
+    pub beam_size: u16,
+    /// Text that tells Whisper what the talk is about.
+    pub initial_prompt: Option<String>,
+    /// Whether a GPU is used when this build has one.
+    pub gpu: bool,
+}
+
+/// What the program says about itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Logging {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,panotti::audio=debug`.
+    pub level: String,
+    /// How lines look when journald does not take them.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { data_dir: PathBuf::from("/var/lib/panotti"), recordings_dir: None, min_free_mib: 256 }
+    }
+}
+
+impl Storage {
+    /// Where recordings lie.
+    pub fn recordings_dir(&self) -> PathBuf {
+        self.recordings_dir.clone().unwrap_or_else(|| self.data_dir.join("recordings"))
+    }
+
+    /// Where the event log lies.
+    pub fn events_dir(&self) -> PathBuf {
+        self.data_dir.join("events")
+    }
+
+    /// Where models lie.
+    pub fn models_dir(&self) -> PathBuf {
+        self.data_dir.join("models")
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 54789)) }
+    }
+}
+
+impl Default for Audio {
+    fn default() -> Self {
+        Self {
+            device: "default".into(),
+            rate_hz: None,
+            channels: None,
+            format: None,
+            labels: Vec::new(),
+            period_ms: 20,
+            buffer_ms: 500,
+            realtime_priority: 60,
+        }
+    }
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self { backend: RecordBackend::Auto, segment_seconds: 3600, sync_ms: 500 }
+    }
+}
+
+impl Default for Vad {
+    fn default() -> Self {
+        Self {
+            silero_model: None,
+            threshold: 0.5,
+            min_speech_duration_ms: 250,
+            min_silence_duration_ms: 500,
+            max_speech_duration_s: 25.0,
+            speech_pad_ms: 150,
+            gate_dbfs: -60.0,
+        }
+    }
+}
+
+impl Default for Transcription {
+    fn default() -> Self {
+        Self {
+            model: None,
+            model_sha256: None,
+            threads: None,
+            language: "en".into(),
+            beam_size: 5,
+            initial_prompt: None,
+            gpu: true,
+        }
+    }
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}

@@ -1,0 +1,33 @@
+//! Panotti: a meeting-room transcription appliance.
+//!
+//! # Code map
+//! In reading order; each module names only those above it (a test in `tests/it/tidy.rs` holds this).
+//!
+//! | module | owns |
+//! |---|---|
+//! | `config` | what can be set, and reading it |
+//! | `status` | counters and gauges anyone may read |
+//! | `audio` | sound in (ALSA, WAV files), rings, resampling, sound to disk |
+//! | `speech` | finding speech, writing it down, forms of a transcript |
+//! | `event_log` | the durable log in LMDB |
+//! | `security` | keys and roles |
+//! | `recordings` | the life of a recording |
+//! | `pipeline` | the threads from capture to transcript, and what happens when one is behind |
+//! | `http` | the API and the page |
+//! | `daemon` | starting all parts in order, stopping them in reverse, systemd |
+//! | `cli` | a file per subcommand |
+//!
+//! # Invariants
+//! - The capture thread takes no lock, allocates nothing and never waits for anybody.
+//! - An event that was acknowledged is on disk. Only the thread "log" writes to LMDB.
+//! - `pipeline` and `http` never name each other: they meet in `recordings`, `event_log` and `status`.
+//! - tokio runs HTTP and nothing else; audio and speech run on threads of their own.
+//! - Nothing leaves the box.
+
+pub mod audio;
+pub mod config;
+pub mod event_log;
+pub mod recordings;
+pub mod security;
+pub mod speech;
+pub mod status;
