@@ -38,6 +38,30 @@ impl SampleFormat {
         }
     }
 
+    /// Appends the samples in `bytes` to `out`, full scale ±1; a last incomplete sample is left out.
+    pub fn decode(self, bytes: &[u8], out: &mut Vec<f32>) {
+        // Full scale of the two's complement integer, 2^(bits−1).
+        const FULL_16: f32 = 32_768.0;
+        const FULL_24: f32 = 8_388_608.0;
+        const FULL_32: f32 = 2_147_483_648.0;
+        let int24 = |b0, b1, b2| (i32::from_le_bytes([0, b0, b1, b2]) >> 8) as f32 / FULL_24;
+        match self {
+            Self::S16Le => {
+                out.extend(
+                    bytes.chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / FULL_16),
+                );
+            }
+            Self::S24Le3 => out.extend(bytes.chunks_exact(3).map(|b| int24(b[0], b[1], b[2]))),
+            Self::S24Le => out.extend(bytes.chunks_exact(4).map(|b| int24(b[0], b[1], b[2]))),
+            Self::S32Le => out.extend(
+                bytes.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f32 / FULL_32),
+            ),
+            Self::FloatLe => {
+                out.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+            }
+        }
+    }
+
     /// ALSA's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -92,5 +116,28 @@ impl StreamFormat {
 impl fmt::Display for StreamFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} Hz {} ch", self.sample, self.rate_hz, self.channels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_value_in_every_format() {
+        let cases: [(SampleFormat, &[u8]); 5] = [
+            (SampleFormat::S16Le, &[0x00, 0xc0]),
+            (SampleFormat::S24Le3, &[0x00, 0x00, 0xc0]),
+            // The unused byte may hold anything.
+            (SampleFormat::S24Le, &[0x00, 0x00, 0xc0, 0x7f]),
+            (SampleFormat::S32Le, &[0x00, 0x00, 0x00, 0xc0]),
+            (SampleFormat::FloatLe, &[0x00, 0x00, 0x00, 0xbf]),
+        ];
+        for (format, bytes) in cases {
+            let mut out = Vec::new();
+            format.decode(bytes, &mut out);
+            assert_eq!(out, [-0.5], "{format}");
+            assert_eq!(format.name().parse(), Ok(format));
+        }
     }
 }
