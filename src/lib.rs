@@ -27,6 +27,7 @@
 pub mod audio;
 pub mod config;
 pub mod event_log;
+pub mod http;
 pub mod recordings;
 pub mod security;
 pub mod speech;
