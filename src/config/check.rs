@@ -102,13 +102,13 @@ fn misfit(key: &Key, value: &Value) -> Misfit {
         (Kind::LogFilter, _) => format!("{} is not a log level or filter", show(value)),
         (Kind::Word(_), _) => format!("{} is not known here", show(value)),
     };
+    if key.optional && matches!(value, Value::Text(_)) && !matches!(key.kind, Kind::Text(_)) {
+        instead.push_str(", or leave the key out");
+    }
     if let (Kind::Word(words), Value::Text(it)) = (key.kind, value)
         && let Some(near) = nearest(it, words.iter().copied())
     {
         let _ = write!(instead, "; did you mean {near}?");
-    }
-    if key.optional && matches!(value, Value::Text(_)) && !matches!(key.kind, Kind::Text(_)) {
-        instead.push_str(", or leave the key out");
     }
     Misfit { what, instead, at: None }
 }

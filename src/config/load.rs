@@ -245,10 +245,11 @@ impl Merge {
                 self.variable(key.path, name, value);
                 continue;
             }
-            let near = nearest(name, variables.iter().map(String::as_str));
+            // The prefix is common to all and would make everything look alike.
+            let near = nearest(bare(name), variables.iter().map(|it| bare(it)));
             let instead = near.map_or_else(
                 || "unset it, or name it PANOTTI_<SECTION>__<KEY>".to_owned(),
-                |it| format!("did you mean {it}?"),
+                |it| format!("did you mean PANOTTI_{it}?"),
             );
             if name.contains("__") {
                 let origin = Origin::Environment { variable: name.clone() };
@@ -296,6 +297,10 @@ impl Merge {
         }
         serde_json::from_value(tree)
     }
+}
+
+fn bare(variable: &str) -> &str {
+    variable.strip_prefix("PANOTTI_").unwrap_or(variable)
 }
 
 /// A value from a place that has only text: the environment and the command line.
