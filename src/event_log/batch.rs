@@ -21,6 +21,8 @@ const DEPTH_LIMIT: usize = 64;
 pub enum Table {
     /// Recordings by id.
     Recordings,
+    /// Ids of recordings by start and id, which orders the list.
+    RecordingsByStart,
     /// API keys by id.
     Keys,
 }

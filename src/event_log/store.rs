@@ -27,10 +27,11 @@ pub(super) mod db_name {
     pub(in super::super) const IDEMPOTENCY: &str = "idempotency";
     pub(in super::super) const IDEMPOTENCY_AGE: &str = "idempotency-age";
     pub(in super::super) const RECORDINGS: &str = "recordings";
+    pub(in super::super) const RECORDINGS_BY_START: &str = "recordings-by-start";
     pub(in super::super) const KEYS: &str = "keys";
     /// All of version 1.
-    pub(in super::super) const ALL: [&str; 9] =
-        [META, EVENTS, SEQ_BY_ID, BY_NAME, BY_CORRELATION, IDEMPOTENCY, IDEMPOTENCY_AGE, RECORDINGS, KEYS];
+    pub(in super::super) const ALL: [&str; 10] =
+        [META, EVENTS, SEQ_BY_ID, BY_NAME, BY_CORRELATION, IDEMPOTENCY, IDEMPOTENCY_AGE, RECORDINGS, RECORDINGS_BY_START, KEYS];
 }
 
 /// In `meta`: how many upgrade steps the file has taken.
@@ -76,6 +77,8 @@ pub(super) struct Store {
     idempotency_age: Database<Seq, Bytes>,
     /// Rows of [`Table::Recordings`].
     recordings: Database<Str, Bytes>,
+    /// Rows of [`Table::RecordingsByStart`].
+    recordings_by_start: Database<Str, Bytes>,
     /// Rows of [`Table::Keys`].
     keys: Database<Str, Bytes>,
 }
@@ -118,6 +121,7 @@ pub(super) fn open(dir: &Path) -> Result<Store, Error> {
         idempotency: database!(IDEMPOTENCY),
         idempotency_age: database!(IDEMPOTENCY_AGE),
         recordings: database!(RECORDINGS),
+        recordings_by_start: database!(RECORDINGS_BY_START),
         keys: database!(KEYS),
         env: env.clone(),
     };
@@ -141,6 +145,7 @@ impl Store {
     fn rows(&self, table: Table) -> Database<Str, Bytes> {
         match table {
             Table::Recordings => self.recordings,
+            Table::RecordingsByStart => self.recordings_by_start,
             Table::Keys => self.keys,
         }
     }
