@@ -6,6 +6,8 @@
 //! | module | owns |
 //! |---|---|
 //! | `config` | what can be set, and reading it |
+//! | `logging` | where log lines go |
+//! | `systemd` | telling the service manager how we are |
 //! | `status` | counters and gauges anyone may read |
 //! | `audio` | sound in (ALSA, WAV files), rings, resampling, sound to disk |
 //! | `speech` | finding speech, writing it down, forms of a transcript |
@@ -24,11 +26,16 @@
 //! - tokio runs HTTP and nothing else; audio and speech run on threads of their own.
 //! - Nothing leaves the box.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
 pub mod audio;
+pub mod cli;
 pub mod config;
 pub mod event_log;
 pub mod http;
+pub mod logging;
 pub mod recordings;
 pub mod security;
 pub mod speech;
 pub mod status;
+pub mod systemd;

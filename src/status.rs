@@ -16,8 +16,12 @@ pub const MAX_CHANNELS: usize = 16;
 /// What is going on. One per process, shared by reference counting; a value is written by one thread.
 #[derive(Debug, Default)]
 pub struct Status {
-    /// Frames captured in the present stream.
-    pub captured_frames: AtomicU64,
+    /// Streams opened and frames captured in the present one; see [`Position`].
+    position: AtomicU64,
+    /// Bumped whenever the recorder wakes.
+    pub record_ticks: AtomicU64,
+    /// Bumped whenever the listener wakes.
+    pub listen_ticks: AtomicU64,
     /// Bumped with every period captured: what the watchdog looks at.
     pub capture_ticks: AtomicU64,
     /// Overruns of the device's own buffer.
@@ -39,6 +43,18 @@ pub struct Status {
     facts: Mutex<Facts>,
 }
 
+/// A place in what was captured: which stream, counted from 1, and which of its frames.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Number of streams opened so far.
+    pub stream: u64,
+    /// Frames captured in the newest one.
+    pub frame: u64,
+}
+
+/// Frames take the low 48 bits of a packed position: 46 years at 192 kHz.
+const FRAME_BITS: u32 = 48;
+
 /// What changes rarely.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Facts {
@@ -50,6 +66,19 @@ pub struct Facts {
     pub vad: String,
     /// The model in use.
     pub model: ModelState,
+    /// The final pass that runs now.
+    pub final_pass: Option<FinalPass>,
+}
+
+/// How far a final pass is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FinalPass {
+    /// The recording.
+    pub recording_id: String,
+    /// Audio written down, ms.
+    pub done_ms: u64,
+    /// All of it, ms.
+    pub total_ms: u64,
 }
 
 /// How the source is.
@@ -111,6 +140,24 @@ pub struct Level {
 }
 
 impl Status {
+    /// Where capture is.
+    pub fn position(&self) -> Position {
+        let packed = self.position.load(Ordering::Acquire);
+        Position { stream: packed >> FRAME_BITS, frame: packed & ((1 << FRAME_BITS) - 1) }
+    }
+
+    /// Capture has opened a new stream; before its readers get it.
+    pub fn stream_opened(&self) {
+        let next = self.position().stream + 1;
+        self.position.store(next << FRAME_BITS, Ordering::Release);
+    }
+
+    /// Capture has `frames` more; before its readers get them.
+    pub fn frames_captured(&self, frames: u64) {
+        self.position.fetch_add(frames, Ordering::Release);
+        self.capture_ticks.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Stores the level of one channel.
     pub fn set_level(&self, channel: usize, level: Level) {
         if channel < MAX_CHANNELS {

@@ -13,7 +13,9 @@
 mod capture;
 mod format;
 mod ring;
+mod wav;
 
 pub use capture::{Capture, Error as CaptureError, Notice};
 pub use format::{SampleFormat, StreamFormat};
 pub use ring::{Block, Stream};
+pub use wav::{Encoding, Error as WavError, WavInfo, WavReader, read_info};

@@ -1,6 +1,17 @@
 //! The configuration as the rest of the program sees it: resolved, valid, with every default filled in.
 //! Owns the sections, their defaults and units; reading and judging what was written is in `load`.
 
+mod check;
+mod keys;
+mod load;
+mod problem;
+mod rules;
+mod yaml;
+
+pub use keys::{KEYS, Key, Kind};
+pub use load::{DEFAULT_FILE, Loaded, Override, Sources, load};
+pub use problem::{Origin, Problem, Problems};
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};

@@ -13,20 +13,34 @@
 //! A crash leaves `recording`, `paused`, `stopping` or `transcribing` behind; the next start closes the
 //! audio, marks the recording `interrupted` and goes on from `transcribing`.
 
+mod client;
+mod error;
+mod files;
 mod record;
+mod recovery;
+mod reports;
+mod store;
+#[cfg(test)]
+mod tests;
 
-pub use record::{NewRecording, Origin, Patch, Recording, State, Track};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use std::path::PathBuf;
-
+use jiff::Timestamp;
+use panotti_sdk::{NewEvent, names};
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::{
-    audio::StreamFormat,
-    event_log::EventLog,
-    speech::{Segment, Transcript},
-};
+pub use client::{ClientEnded, ClientStarted};
+pub use error::Error;
+pub use record::{NewRecording, Origin, Patch, Recording, State, Track};
+
+use crate::{audio::StreamFormat, event_log::EventLog, speech::Transcript};
+use files::Files;
+use store::{Store, event};
 
 /// What the pipeline is asked to do.
 #[derive(Debug)]
@@ -50,12 +64,12 @@ pub enum Command {
         /// Audio recorded so far, ms.
         reply: oneshot::Sender<Result<u64, String>>,
     },
-    /// Close the files, then transcribe.
+    /// Close the files.
     Stop {
         /// Audio recorded, ms.
         reply: oneshot::Sender<Result<u64, String>>,
     },
-    /// Transcribe what is closed already: after a crash, an import, a retry.
+    /// Write down what is closed: at the end, after a crash, for a client, again.
     Transcribe {
         /// The recording.
         id: String,
@@ -69,154 +83,300 @@ pub enum Command {
 
 /// All recordings. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Recordings {}
+pub struct Recordings(Arc<Inner>);
 
-/// What went wrong with a recording.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// No such recording.
-    #[error("there is no recording `{id}`")]
-    Unknown {
-        /// As asked for.
-        id: String,
-    },
-    /// An id or title or patch is not acceptable.
-    #[error("{0}")]
-    Invalid(String),
-    /// Not possible in the present state.
-    #[error("{0}")]
-    Conflict(String),
-    /// The device or the disk does not let us.
-    #[error("{0}")]
-    Unavailable(String),
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    files: Files,
+    labels: Vec<String>,
+    commands: mpsc::UnboundedSender<Command>,
+    /// The recording this box makes now. Locked for the whole of a start, a pause, a resume or a stop, so
+    /// that these never overlap.
+    active: Mutex<Option<String>>,
 }
 
 impl Recordings {
-    /// Opens the store and takes up what a crash left. Commands for the pipeline arrive at the receiver.
-    pub fn open(log: EventLog, dir: PathBuf) -> Result<(Self, mpsc::UnboundedReceiver<Command>), Error> {
-        let _ = (log, dir);
-        unimplemented!()
+    /// Opens the store and takes up what a crash left. `labels` name the channels of new recordings.
+    /// Commands for the pipeline arrive at the receiver, first those for what a crash left.
+    pub fn open(
+        log: EventLog,
+        dir: PathBuf,
+        labels: Vec<String>,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Command>), Error> {
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let files = Files::open(&dir)?;
+        let inner = Inner { store: Store::new(log), files, labels, commands, active: Mutex::default() };
+        inner.recover()?;
+        Ok((Self(Arc::new(inner)), receiver))
     }
 
     /// Begins a recording; returns when audio is being kept. One at a time.
     pub async fn start(&self, new: NewRecording) -> Result<Recording, Error> {
-        let _ = new;
-        unimplemented!()
+        self.run(move |it| it.start(new)).await
     }
 
     /// Keeps nothing until resumed.
     pub async fn pause(&self, id: &str) -> Result<Recording, Error> {
-        let _ = id;
-        unimplemented!()
+        let id = id.to_owned();
+        self.run(move |it| {
+            it.switch(&id, State::Paused, names::RECORDING_PAUSED, |reply| Command::Pause { reply })
+        })
+        .await
     }
 
     /// Goes on.
     pub async fn resume(&self, id: &str) -> Result<Recording, Error> {
-        let _ = id;
-        unimplemented!()
+        let id = id.to_owned();
+        self.run(move |it| {
+            it.switch(&id, State::Recording, names::RECORDING_RESUMED, |reply| Command::Resume { reply })
+        })
+        .await
     }
 
     /// Ends it; the transcript follows.
-    pub async fn stop(&self, id: &str) -> Result<Recording, Error> {
-        let _ = id;
-        unimplemented!()
+    pub async fn stop(&self, id: &str, interrupted: bool) -> Result<Recording, Error> {
+        let id = id.to_owned();
+        self.run(move |it| it.stop(&id, false)).await
     }
 
-    /// Writes it down again.
+    /// Writes a recording down again, for instance after a model was installed.
     pub async fn transcribe_again(&self, id: &str) -> Result<Recording, Error> {
-        let _ = id;
-        unimplemented!()
+        let id = id.to_owned();
+        self.run(move |it| {
+            let recording = it.store.change(&id, |recording| {
+                recording.enter(State::Transcribing)?;
+                recording.error = None;
+                Ok(Vec::new())
+            })?;
+            it.command(Command::Transcribe { id });
+            Ok(recording)
+        })
+        .await
     }
 
     /// Changes title, attendees or metadata.
     pub async fn update(&self, id: &str, patch: Patch) -> Result<Recording, Error> {
-        let _ = (id, patch);
-        unimplemented!()
+        let id = id.to_owned();
+        self.run(move |it| {
+            it.store.change(&id, |recording| {
+                patch.apply(recording)?;
+                let told = json!({
+                    "title": recording.title,
+                    "attendees": recording.attendees,
+                    "metadata": recording.metadata,
+                });
+                Ok(vec![event(names::RECORDING_UPDATED, recording, told)])
+            })
+        })
+        .await
     }
 
-    /// Removes it and its files for good.
+    /// Removes a recording and its files for good. A client's own files, outside of its folder, stay.
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
-        let _ = id;
-        unimplemented!()
+        let id = id.to_owned();
+        self.run(move |it| it.delete(&id)).await
     }
 
     /// One recording.
     pub fn get(&self, id: &str) -> Result<Recording, Error> {
-        let _ = id;
-        unimplemented!()
+        self.0.store.get(id)
     }
 
-    /// Newest first, those with an id below `before`, at most `limit`.
+    /// Newest first, those that began before the recording `before`, at most `limit`.
     pub fn list(&self, before: Option<&str>, limit: usize) -> Result<Vec<Recording>, Error> {
-        let _ = (before, limit);
-        unimplemented!()
+        let before = before.map(|id| self.0.store.get(id)).transpose()?;
+        self.0.store.list(before.as_ref(), limit)
     }
 
-    /// The recording that runs (recording, paused or stopping).
-    pub fn active(&self) -> Option<Recording> {
-        unimplemented!()
+    /// The recording this box makes now.
+    pub fn active(&self) -> Result<Option<Recording>, Error> {
+        let id = self.0.active.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        id.map(|id| self.0.store.get(&id)).transpose()
     }
 
     /// The WAV files of each track, in order.
     pub fn audio_files(&self, recording: &Recording) -> Result<Vec<Vec<PathBuf>>, Error> {
-        let _ = recording;
-        unimplemented!()
+        self.0.files.audio(recording)
     }
 
-    /// What was written down; `None` when nothing is yet. While it runs: the captions so far.
+    /// What was written down; the captions so far while the final pass has not ended; `None` when there is
+    /// neither.
     pub fn transcript(&self, id: &str) -> Result<Option<Transcript>, Error> {
-        let _ = id;
-        unimplemented!()
+        let recording = self.0.store.get(id)?;
+        match self.0.files.read_transcript(id)? {
+            None => self.0.captions(&recording),
+            found => Ok(found),
+        }
     }
 
-    /// The original's `POST /api/recording-started`: a client records by itself. `event_id` of the event.
-    pub async fn client_started(&self, started: ClientStarted) -> Result<Uuid, Error> {
-        let _ = started;
-        unimplemented!()
-    }
-
-    /// The original's `POST /api/recording-ended`. Returns its event id, `<id>_ended_<timestamp>`.
-    /// A repeat of the same end returns the first one's id and does nothing.
-    pub async fn client_ended(&self, ended: ClientEnded) -> Result<String, Error> {
-        let _ = ended;
-        unimplemented!()
-    }
-
-    /// A caption of the running recording.
-    pub fn caption(&self, id: &str, segment: Segment) -> Result<(), Error> {
-        let _ = (id, segment);
-        unimplemented!()
+    /// Runs `work`, which may wait for disk and pipeline, to its end even when the caller goes away.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let inner = self.0.clone();
+        tokio::task::spawn_blocking(move || work(&inner)).await.unwrap_or(Err(Error::Stopping))
     }
 }
 
-/// A client says that it has begun to record.
-#[derive(Debug, Clone, Default)]
-pub struct ClientStarted {
-    /// The client's id.
-    pub recording_id: String,
-    /// When, as the client says; checked.
-    pub timestamp: Option<jiff::Timestamp>,
-    /// The far end's track.
-    pub system_audio_path: Option<String>,
-    /// The room's track.
-    pub microphone_audio_path: Option<String>,
-    /// Whatever it knows of the meeting.
-    pub metadata: serde_json::Map<String, serde_json::Value>,
+impl Inner {
+    fn start(&self, new: NewRecording) -> Result<Recording, Error> {
+        let now = Timestamp::now();
+        let mut recording = Recording {
+            id: files::new_id(now),
+            state: State::Recording,
+            title: String::new(),
+            attendees: Vec::new(),
+            metadata: serde_json::Map::new(),
+            correlation_id: Uuid::now_v7(),
+            origin: Origin::Device,
+            started_at: now,
+            ended_at: None,
+            duration_ms: 0,
+            interrupted: false,
+            error: None,
+            labels: self.labels.clone(),
+            tracks: Vec::new(),
+            ended_event_id: None,
+        };
+        new.apply(&mut recording)?;
+        recording.tracks.push(Track { label: None, path: format!("{}/", recording.id) });
+
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = &*active {
+            return Err(Error::Conflict(format!(
+                "recording `{id}` is running: stop it first with POST /recordings/{id}/stop"
+            )));
+        }
+        let (id, dir) = (recording.id.clone(), self.files.create(&recording.id)?);
+        let begun = self.ask(|reply| Command::Start { id, dir, reply }).and_then(|format| {
+            let payload = json!({
+                "title": recording.title,
+                "attendees": recording.attendees,
+                "timestamp": recording.started_at,
+                "origin": recording.origin,
+                "tracks": recording.tracks,
+                "metadata": recording.metadata,
+                "format": format,
+            });
+            let stored = self.store.insert(&recording, event(names::RECORDING_STARTED, &recording, payload));
+            if stored.is_err() {
+                self.ask(|reply| Command::Stop { reply })?;
+            }
+            stored
+        });
+        if let Err(error) = begun {
+            self.files.hide(&recording.id)?;
+            self.files.purge(&recording.id)?;
+            return Err(error);
+        }
+        *active = Some(recording.id.clone());
+        Ok(recording)
+    }
+
+    fn switch(
+        &self,
+        id: &str,
+        next: State,
+        name: panotti_sdk::EventName,
+        command: impl FnOnce(oneshot::Sender<Result<u64, String>>) -> Command,
+    ) -> Result<Recording, Error> {
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_active(&active, id)?;
+        // The change is judged before the pipeline is asked, and stored after it has answered.
+        self.store.get(id)?.enter(next)?;
+        let at_ms = self.ask(command)?;
+        self.store.change(id, |recording| {
+            recording.enter(next)?;
+            recording.duration_ms = at_ms;
+            Ok(vec![event(name, recording, json!({ "at_ms": at_ms }))])
+        })
+    }
+
+    fn stop(&self, id: &str, interrupted: bool) -> Result<Recording, Error> {
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_active(&active, id)?;
+        self.store.change(id, |recording| recording.enter(State::Stopping).map(|()| Vec::new()))?;
+        let closed = self.ask(|reply| Command::Stop { reply });
+        *active = None;
+        let (duration_ms, problem) = match closed {
+            Ok(duration_ms) => (Some(duration_ms), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        self.closed(id, duration_ms, problem, interrupted)
+    }
+
+    /// Audio is complete: the last word on its length, and on to the final pass.
+    fn closed(
+        &self,
+        id: &str,
+        duration_ms: Option<u64>,
+        problem: Option<String>,
+        interrupted: bool,
+    ) -> Result<Recording, Error> {
+        let recording = self.store.change(id, |recording| {
+            recording.enter(State::Transcribing)?;
+            recording.duration_ms = duration_ms.unwrap_or(recording.duration_ms);
+            recording.ended_at = Some(Timestamp::now());
+            recording.interrupted |= interrupted;
+            recording.error = problem.or(recording.error.take());
+            Ok(vec![ended(recording)])
+        })?;
+        self.command(Command::Transcribe { id: id.to_owned() });
+        Ok(recording)
+    }
+
+    fn delete(&self, id: &str) -> Result<(), Error> {
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        if active.as_deref() == Some(id) {
+            return Err(Error::Conflict(format!(
+                "recording `{id}` is running: stop it first with POST /recordings/{id}/stop"
+            )));
+        }
+        let recording = self.store.get(id)?;
+        self.command(Command::Forget { id: id.to_owned() });
+        self.files.hide(id)?;
+        self.store.remove(&recording, event(names::RECORDING_DELETED, &recording, Value::Null))?;
+        self.files.purge(id)
+    }
+
+    fn check_active(&self, active: &Option<String>, id: &str) -> Result<(), Error> {
+        if active.as_deref() == Some(id) {
+            return Ok(());
+        }
+        let recording = self.store.get(id)?;
+        Err(Error::Conflict(format!("recording `{id}` is {}: it is not running on this box", recording.state)))
+    }
+
+    fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Command,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.command(command(reply));
+        answer.blocking_recv().map_err(|_| Error::Stopping)?.map_err(Error::Unavailable)
+    }
+
+    /// A pipeline that is gone needs no command: what is left undone is taken up at the next start.
+    fn command(&self, command: Command) {
+        if self.commands.send(command).is_err() {
+            tracing::debug!("The pipeline has stopped; the command waits for the next start.");
+        }
+    }
 }
 
-/// A client says that its recording is complete.
-#[derive(Debug, Clone, Default)]
-pub struct ClientEnded {
-    /// The client's id.
-    pub recording_id: String,
-    /// When, as the client wrote it (part of the event id) …
-    pub timestamp_text: Option<String>,
-    /// … and understood.
-    pub timestamp: Option<jiff::Timestamp>,
-    /// The far end's track.
-    pub system_audio_path: Option<String>,
-    /// The room's track.
-    pub microphone_audio_path: Option<String>,
-    /// Whatever it knows of the meeting.
-    pub metadata: serde_json::Map<String, serde_json::Value>,
+fn ended(recording: &Recording) -> NewEvent {
+    let payload = json!({
+        "title": recording.title,
+        "attendees": recording.attendees,
+        "timestamp": recording.ended_at,
+        "origin": recording.origin,
+        "duration_ms": recording.duration_ms,
+        "interrupted": recording.interrupted,
+        "problem": recording.error,
+        "tracks": recording.tracks,
+        "metadata": recording.metadata,
+    });
+    event(names::RECORDING_ENDED, recording, payload)
 }

@@ -1,10 +1,14 @@
 //! A recording as data. Owns its fields and states; the rules for changing them are in the parent.
 
-use jiff::Timestamp;
+use std::fmt;
+
+use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use super::Error;
 
 /// Where a recording is in its life; the drawing is in the parent module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -77,6 +81,22 @@ pub struct Recording {
     pub labels: Vec<String>,
     /// Its audio.
     pub tracks: Vec<Track>,
+    /// What a client was told when it ended the recording.
+    #[serde(default)]
+    pub ended_event_id: Option<String>,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Recording => "recording",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Transcribing => "transcribing",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        })
+    }
 }
 
 /// What a new recording is given.
@@ -103,4 +123,67 @@ pub struct Patch {
     /// Keys to set; `null` removes one.
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Map<String, Value>>,
+}
+
+impl NewRecording {
+    pub(super) fn apply(self, recording: &mut Recording) -> Result<(), Error> {
+        recording.title = match checked_title(&self.title)? {
+            title if title.is_empty() => {
+                let start = recording.started_at.to_zoned(TimeZone::UTC);
+                start.strftime("Meeting of %Y-%m-%d %H:%M UTC").to_string()
+            }
+            title => title,
+        };
+        recording.attendees = checked_attendees(self.attendees)?;
+        recording.metadata = checked_metadata(self.metadata)?;
+        Ok(())
+    }
+}
+
+impl Patch {
+    pub(super) fn apply(self, recording: &mut Recording) -> Result<(), Error> {
+        if let Some(title) = self.title {
+            recording.title = checked_title(&title)?;
+            if recording.title.is_empty() {
+                return Err(Error::Invalid("`title` is empty: leave it out to keep the present one".into()));
+            }
+        }
+        if let Some(attendees) = self.attendees {
+            recording.attendees = checked_attendees(attendees)?;
+        }
+        for (key, value) in self.metadata.unwrap_or_default() {
+            match value {
+                Value::Null => recording.metadata.remove(&key),
+                value => recording.metadata.insert(key, value),
+            };
+        }
+        recording.metadata = checked_metadata(std::mem::take(&mut recording.metadata))?;
+        Ok(())
+    }
+}
+
+fn checked_title(title: &str) -> Result<String, Error> {
+    let title = title.trim();
+    match title.chars().count() {
+        0..=300 if !title.chars().any(char::is_control) => Ok(title.to_owned()),
+        0..=300 => Err(Error::Invalid("`title` has control characters: use one line of text".into())),
+        length => Err(Error::Invalid(format!("`title` has {length} characters: use at most 300"))),
+    }
+}
+
+fn checked_attendees(attendees: Vec<String>) -> Result<Vec<String>, Error> {
+    if attendees.len() > 200 {
+        return Err(Error::Invalid(format!("`attendees` has {} names: use at most 200", attendees.len())));
+    }
+    match attendees.iter().find(|it| it.chars().count() > 300 || it.chars().any(char::is_control)) {
+        Some(_) => Err(Error::Invalid("`attendees` has a name over 300 characters or with control characters".into())),
+        None => Ok(attendees.iter().map(|it| it.trim().to_owned()).filter(|it| !it.is_empty()).collect()),
+    }
+}
+
+fn checked_metadata(metadata: Map<String, Value>) -> Result<Map<String, Value>, Error> {
+    match serde_json::to_vec(&metadata).map_or(usize::MAX, |it| it.len()) {
+        0..=65_536 => Ok(metadata),
+        length => Err(Error::Invalid(format!("`metadata` takes {length} bytes: use at most 65,536"))),
+    }
 }

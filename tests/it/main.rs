@@ -1,1 +1,10 @@
-//! x
+//! Everything together, from outside: one binary, a module for each subject.
+#![allow(
+    clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod config;
+#[cfg(feature = "systemd")]
+mod notify;
+mod tidy;

@@ -1,7 +1,7 @@
 //! The event: what happened, to whom it belongs and what caused it. Owns the types and the rules for
 //! names; leaves sequence numbers and durability to the event log.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub enum Priority {
 /// Matches `[a-z0-9_]+(\.[a-z0-9_]+)+` and is at most 128 bytes long.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct EventName(String);
+pub struct EventName(Cow<'static, str>);
 
 /// The text is not an event name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,24 @@ pub struct EventName(String);
 pub struct InvalidEventName(String);
 
 impl EventName {
+    /// A name known when the program is built; anything else does not compile in a `const`.
+    pub const fn from_static(text: &'static str) -> Self {
+        let (bytes, mut place, mut words, mut length) = (text.as_bytes(), 0, 1, 0);
+        while place < bytes.len() {
+            match bytes[place] {
+                b'.' => {
+                    assert!(length > 0, "an empty word in an event name");
+                    (words, length) = (words + 1, 0);
+                }
+                b'a'..=b'z' | b'0'..=b'9' | b'_' => length += 1,
+                _ => assert!(false, "an event name has a character outside a-z, 0-9, _ and ."),
+            }
+            place += 1;
+        }
+        assert!(words > 1 && length > 0 && bytes.len() <= 128, "an event name is two or more words joined by dots");
+        Self(Cow::Borrowed(text))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -52,7 +70,7 @@ impl FromStr for EventName {
             !word.is_empty() && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))
         };
         if text.len() <= 128 && text.contains('.') && text.split('.').all(word) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(Cow::Owned(text.to_owned())))
         } else {
             Err(InvalidEventName(text.chars().take(128).collect()))
         }
@@ -69,7 +87,7 @@ impl TryFrom<String> for EventName {
 
 impl From<EventName> for String {
     fn from(name: EventName) -> Self {
-        name.0
+        name.0.into_owned()
     }
 }
 

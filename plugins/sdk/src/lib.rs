@@ -2,5 +2,6 @@
 //! delivery and the plugin host to the `panotti` package. It does no I/O.
 
 mod event;
+pub mod names;
 
 pub use event::{Event, EventContext, EventName, InvalidEventName, NewEvent, Priority};

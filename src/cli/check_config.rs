@@ -1,0 +1,105 @@
+//! `panotti check-config`: shows what the configuration comes to and where each value is from, or
+//! everything that is wrong with it.
+
+use std::{fmt::Write, path::Path, process::ExitCode};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::{Cli, Command};
+use crate::config::{KEYS, Loaded, Origin, Problems};
+
+/// The exit code of a wrong command line or configuration.
+const WRONG: u8 = 2;
+
+/// What `panotti check-config` is told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print one JSON object: config, origins, warnings, problems.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Prints the resolved configuration.
+///
+/// # Errors
+/// When the configuration cannot be written out.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "speaks to the terminal")]
+pub fn run(args: &Args, loaded: &Loaded) -> anyhow::Result<ExitCode> {
+    let warnings: Vec<_> = loaded.warnings.iter().cloned().chain(surroundings(loaded)).collect();
+    if args.json {
+        let report = json!({
+            "file": loaded.file, "config": loaded.config, "origins": loaded.origins,
+            "warnings": warnings, "problems": [],
+        });
+        println!("{report:#}");
+    } else {
+        print!("{}", annotated(loaded)?);
+        for warning in warnings {
+            eprintln!("warning: {warning}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what is wrong, for any subcommand.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "speaks to the terminal")]
+pub fn report_problems(cli: &Cli, problems: &Problems) -> ExitCode {
+    if matches!(&cli.command, Command::CheckConfig(Args { json: true })) {
+        println!("{:#}", json!({ "problems": problems }));
+    } else {
+        eprintln!("{problems}");
+        let count = problems.0.len();
+        eprintln!("panotti: the configuration has {count} problem{}", if count == 1 { "" } else { "s" });
+    }
+    ExitCode::from(WRONG)
+}
+
+/// The configuration as YAML that loads again, each value with a comment that says where it is from.
+fn annotated(loaded: &Loaded) -> anyhow::Result<String> {
+    // Through text, where 0.1 of 32 bits is still written 0.1.
+    let tree: Value = serde_json::to_string(&loaded.config)
+        .and_then(|it| serde_json::from_str(&it))
+        .context("cannot write the configuration out")?;
+    let (mut yaml, mut open) = (String::new(), "");
+    for key in KEYS {
+        let (section, name) = key.split();
+        if section != open {
+            let _ = writeln!(yaml, "{section}:");
+            open = section;
+        }
+        // JSON on one line is YAML; only what YAML reads back as the same text goes without quotes.
+        let value = tree[section][name].to_string();
+        let origin = loaded.origins.get(key.path).unwrap_or(&Origin::Default);
+        let _ = writeln!(yaml, "  {name}: {value}  # {origin}");
+    }
+    Ok(yaml)
+}
+
+/// What only this machine can tell: a warning, since the file may be checked on another one.
+fn surroundings(loaded: &Loaded) -> Vec<String> {
+    let config = &loaded.config;
+    let mut warnings = Vec::new();
+    if let Some(model) = &config.transcription.model {
+        let named = config.storage.models_dir().join(format!("ggml-{model}.bin"));
+        if !Path::new(model).exists() && !named.exists() {
+            warnings.push(format!(
+                "transcription.model: there is neither {model} nor {}; put the model there",
+                named.display()
+            ));
+        }
+    }
+    if let Some(model) = config.vad.silero_model.as_ref().filter(|it| !it.exists()) {
+        warnings.push(format!("vad.silero_model: there is no {}; put the model there", model.display()));
+    }
+    let data = &config.storage.data_dir;
+    let nearest = data.ancestors().find(|it| it.exists()).unwrap_or(Path::new("."));
+    let nearest = if nearest.as_os_str().is_empty() { Path::new(".") } else { nearest };
+    if rustix::fs::access(nearest, rustix::fs::Access::WRITE_OK).is_err() {
+        warnings.push(format!(
+            "storage.data_dir: {} cannot be written by this user; run as the service's user or set another",
+            data.display()
+        ));
+    }
+    warnings
+}

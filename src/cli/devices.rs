@@ -1,0 +1,17 @@
+//! `panotti devices`: not in this build.
+
+use std::process::ExitCode;
+
+use crate::config::Config;
+
+/// What `panotti devices` is told.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs it.
+///
+/// # Errors
+/// Always: there is nothing to run.
+pub fn run(_args: &Args, _config: &Config) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("`panotti devices` is not in this build")
+}

@@ -1,0 +1,116 @@
+//! The command line. Owns the options all subcommands share, and choosing the subcommand; each subcommand
+//! has a file of its own.
+
+pub mod check_config;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod devices;
+pub mod key;
+pub mod serve;
+pub mod transcribe;
+
+use std::{path::PathBuf, process::ExitCode, sync::LazyLock};
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Loaded, Override, Problems, Sources};
+
+/// Writes down what is said in a meeting room, on the box, and nowhere else.
+#[derive(Debug, Parser)]
+#[command(name = "panotti", version = VERSION.as_str(), max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Configuration file [default: /etc/panotti/panotti.yaml, where there is one].
+    #[arg(long, global = true, value_name = "FILE", env = "PANOTTI_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// Where the event log, recordings and models are kept (`storage.data_dir`).
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// What to log: error, warn, info, debug, trace, or a filter such as `info,panotti::audio=debug`
+    /// (`logging.level`).
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Listen to the room: record, transcribe, and serve the page and the API.
+    Serve(serve::Args),
+    /// Show the whole job on a bundled meeting, with no microphone and no network.
+    #[cfg(feature = "demo")]
+    Demo(demo::Args),
+    /// Write down what is said in audio files.
+    Transcribe(transcribe::Args),
+    /// List the sound devices, what they can do, and how loud they are.
+    Devices(devices::Args),
+    /// Check the configuration, and show what it comes to and where each value is from.
+    CheckConfig(check_config::Args),
+    /// Make, list and revoke API keys.
+    Key(key::Args),
+}
+
+/// Version, and the features this binary was built with.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let built = [
+        ("alsa", cfg!(feature = "alsa")),
+        ("io-uring", cfg!(feature = "io-uring")),
+        ("systemd", cfg!(feature = "systemd")),
+        ("whisper", cfg!(feature = "whisper")),
+        ("demo", cfg!(feature = "demo")),
+        ("cuda", cfg!(feature = "cuda")),
+        ("vulkan", cfg!(feature = "vulkan")),
+    ];
+    let features: Vec<_> = built.iter().filter(|it| it.1).map(|it| it.0).collect();
+    let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
+    format!("{} (features: {features})", env!("CARGO_PKG_VERSION"))
+});
+
+const EXAMPLES: &str = "\
+Examples:
+  panotti demo                                     see it work, on a bundled meeting
+  panotti devices                                  find the microphone's name
+  panotti serve --device hw:1 --model base.en-q5_1 listen to the room
+  panotti transcribe --format srt talk.wav         write subtitles for a file
+  panotti check-config --config site.yaml          find every mistake in a configuration
+
+Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.";
+
+impl Cli {
+    /// The configuration this command line asks for.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn load(&self) -> Result<Loaded, Problems> {
+        let mut overrides = Vec::new();
+        if let Some(dir) = &self.data_dir {
+            overrides.push(Override::new("--data-dir", "storage.data_dir", dir.to_string_lossy()));
+        }
+        if let Some(level) = &self.log_level {
+            overrides.push(Override::new("--log-level", "logging.level", level));
+        }
+        config::load(&Sources { file: self.config.clone(), env: Sources::process_env(), overrides })
+    }
+
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// Whatever stopped it, for `main` to print.
+    pub fn run(&self, loaded: &Loaded) -> anyhow::Result<ExitCode> {
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        let config = &loaded.config;
+        match &self.command {
+            Command::Serve(args) => serve::run(args, config),
+            #[cfg(feature = "demo")]
+            Command::Demo(args) => demo::run(args, config),
+            Command::Transcribe(args) => transcribe::run(args, config),
+            Command::Devices(args) => devices::run(args, config),
+            Command::CheckConfig(args) => check_config::run(args, loaded),
+            Command::Key(args) => key::run(args, config),
+        }
+    }
+}

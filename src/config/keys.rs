@@ -1,0 +1,105 @@
+//! Every key that can be set, with what it takes. Owns the limits; the types and defaults are in the
+//! sections of `Config`, and a test holds the two in step.
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its path, `audio.rate_hz`.
+    pub path: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Whether it may be left unset (`null`).
+    pub optional: bool,
+}
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// Text that is not empty; what it is, and an example.
+    Text(&'static str),
+    /// `true` or `false`.
+    Bool,
+    /// A whole number from–to, and its unit.
+    Int(i128, i128, &'static str),
+    /// A number from–to, and its unit.
+    Float(f64, f64, &'static str),
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// IP address and port.
+    Address,
+    /// 64 hex digits.
+    Sha256,
+    /// A language Whisper knows, or `auto`.
+    Language,
+    /// A log level or filter.
+    LogFilter,
+    /// A list of at most this many texts.
+    Texts(usize),
+}
+
+const fn needed(path: &'static str, kind: Kind) -> Key {
+    Key { path, kind, optional: false }
+}
+
+const fn optional(path: &'static str, kind: Kind) -> Key {
+    Key { path, kind, optional: true }
+}
+
+/// All of them, in the order of the sections.
+pub const KEYS: &[Key] = &[
+    needed("storage.data_dir", Kind::Text("a directory such as /var/lib/panotti")),
+    optional("storage.recordings_dir", Kind::Text("a directory such as /srv/recordings")),
+    needed("storage.min_free_mib", Kind::Int(16, 1_048_576, "MiB")),
+    needed("server.listen", Kind::Address),
+    needed("audio.device", Kind::Text("an ALSA name such as hw:1 (`panotti devices` lists them)")),
+    optional("audio.rate_hz", Kind::Int(8_000, 192_000, "Hz")),
+    optional("audio.channels", Kind::Int(1, 16, "channels")),
+    optional("audio.format", Kind::Word(&["S16_LE", "S24_3LE", "S24_LE", "S32_LE", "FLOAT_LE"])),
+    needed("audio.labels", Kind::Texts(16)),
+    needed("audio.period_ms", Kind::Int(1, 1_000, "ms")),
+    needed("audio.buffer_ms", Kind::Int(10, 10_000, "ms")),
+    needed("audio.realtime_priority", Kind::Int(0, 99, "(0 asks for none)")),
+    needed("record.backend", Kind::Word(&["auto", "io-uring", "plain"])),
+    needed("record.segment_seconds", Kind::Int(1, 86_400, "s")),
+    needed("record.sync_ms", Kind::Int(10, 1_000, "ms")),
+    optional("vad.silero_model", Kind::Text("a file such as /var/lib/panotti/models/ggml-silero-v5.1.2.bin")),
+    needed("vad.threshold", Kind::Float(0.0, 1.0, "(a probability)")),
+    needed("vad.min_speech_duration_ms", Kind::Int(0, 10_000, "ms")),
+    needed("vad.min_silence_duration_ms", Kind::Int(50, 10_000, "ms")),
+    needed("vad.max_speech_duration_s", Kind::Float(1.0, 30.0, "s (Whisper hears 30 s at a time)")),
+    needed("vad.speech_pad_ms", Kind::Int(0, 2_000, "ms")),
+    needed("vad.gate_dbfs", Kind::Float(-120.0, 0.0, "dBFS")),
+    optional("transcription.model", Kind::Text("a file, or a name such as base.en-q5_1")),
+    optional("transcription.model_sha256", Kind::Sha256),
+    optional("transcription.threads", Kind::Int(1, 256, "threads")),
+    needed("transcription.language", Kind::Language),
+    needed("transcription.beam_size", Kind::Int(1, 8, "beams (whisper.cpp decodes at most 8 at once)")),
+    optional("transcription.initial_prompt", Kind::Text("a sentence")),
+    needed("transcription.gpu", Kind::Bool),
+    needed("logging.level", Kind::LogFilter),
+    needed("logging.format", Kind::Word(&["text", "json"])),
+];
+
+impl Key {
+    /// The key at `path`.
+    pub fn find(path: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|it| it.path == path)
+    }
+
+    /// Section and name within it.
+    pub fn split(&self) -> (&'static str, &'static str) {
+        self.path.split_once('.').unwrap_or((self.path, ""))
+    }
+
+    /// The environment variable that sets it.
+    pub fn variable(&self) -> String {
+        let (section, name) = self.split();
+        format!("PANOTTI_{}__{}", section.to_uppercase(), name.to_uppercase())
+    }
+}
+
+/// The languages of whisper.cpp (`g_lang`), after ISO 639-1 where it has a code.
+pub(super) const LANGUAGES: &str = "auto en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk \
+    el ms cs ro da hu ta no th ur hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs \
+    kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as \
+    tt haw ln ha ba jw su yue";

@@ -1,0 +1,267 @@
+//! The whole service. Owns starting its parts in order, waiting for the end, and stopping them in
+//! reverse; leaves each part's work to the part.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, Write},
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow, bail};
+use panotti_sdk::{EventName, NewEvent, names};
+use rustix::fs::{FlockOperation, flock};
+use serde_json::{Value, json};
+use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
+
+use crate::{
+    config::Config,
+    event_log::{Batch, EventLog},
+    http::{self, Access},
+    pipeline::Pipeline,
+    recordings::Recordings,
+    security::Keys,
+    status::{CaptureState, ModelState, Status},
+    systemd,
+};
+
+/// Stopping may take this long altogether; systemd's own limit should be longer.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// The running service.
+#[derive(Debug)]
+pub struct Daemon {
+    address: SocketAddr,
+    status: Arc<Status>,
+    recordings: Recordings,
+    log: EventLog,
+    pipeline: Pipeline,
+    http: JoinHandle<io::Result<()>>,
+    stop_http: oneshot::Sender<()>,
+    runtime: Runtime,
+    /// Last: the directory is free when everything else is gone.
+    _lock: File,
+}
+
+impl Daemon {
+    /// Starts everything. When it returns, the API listens and the microphone runs or is being looked for.
+    pub fn start(config: Config, access: Access) -> anyhow::Result<Self> {
+        let status = Arc::new(Status::default());
+        let lock = lock(&config.storage.data_dir)?;
+        let log = EventLog::open(&config.storage.events_dir()).context("cannot open the event log")?;
+        let keys = Keys::new(log.clone(), std::env::var("API_KEY").ok().filter(|it| !it.is_empty()));
+        let (recordings, commands) =
+            Recordings::open(log.clone(), config.storage.recordings_dir(), config.audio.labels.clone())
+                .context("cannot open the recordings")?;
+
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("http")
+            .enable_all()
+            .build()
+            .context("cannot start the HTTP threads")?;
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind(config.server.listen))
+            .with_context(|| format!("cannot listen on {}: is another server there? Choose an address with --listen or server.listen", config.server.listen))?;
+        let address = listener.local_addr().context("cannot read the address listened on")?;
+
+        let pipeline = Pipeline::start(&config, &recordings, commands, &log, &status)?;
+        let app = http::App {
+            recordings: recordings.clone(),
+            log: log.clone(),
+            keys,
+            status: status.clone(),
+            config: Arc::new(config),
+            access,
+            started: Instant::now(),
+        };
+        let (stop_http, stopped) = oneshot::channel();
+        let until = async move {
+            // A dropped sender says the same as a message.
+            drop(stopped.await);
+        };
+        let http = runtime.spawn(http::serve(listener, app, until));
+        let daemon = Self { address, status, recordings, log, pipeline, http, stop_http, runtime, _lock: lock };
+        daemon.tell(names::SYSTEM_STARTED, json!({ "version": env!("CARGO_PKG_VERSION"), "address": address }));
+        daemon.wait_for_capture(Duration::from_secs(2));
+        tracing::info!(%address, "Listening.");
+        Ok(daemon)
+    }
+
+    /// Where the API listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The gauges.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// The recordings.
+    pub fn recordings(&self) -> &Recordings {
+        &self.recordings
+    }
+
+    /// Runs a future on the service's runtime.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Tells systemd that the service is ready, keeps its watchdog fed and its status line true, until
+    /// SIGTERM or SIGINT comes or the HTTP server ends.
+    pub fn run_until_signal(&mut self) -> anyhow::Result<()> {
+        systemd::notify_ready(&self.status_line());
+        let mut watchdog = Watchdog::new(&self.status);
+        let period = systemd::watchdog_interval().map_or(Duration::from_secs(2), |it| it / 3);
+        let runtime = self.runtime.handle().clone();
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+            let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+            let mut tick = tokio::time::interval(period);
+            let mut told = String::new();
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return Ok(()),
+                    _ = interrupt.recv() => return Ok(()),
+                    ended = &mut self.http => match ended {
+                        Ok(Ok(())) => bail!("the HTTP server has ended"),
+                        Ok(Err(error)) => return Err(error).context("the HTTP server has failed"),
+                        Err(error) => return Err(error).context("the HTTP server has panicked"),
+                    },
+                    _ = tick.tick() => {
+                        if watchdog.alive() {
+                            systemd::notify_watchdog();
+                        }
+                        let line = self.status_line();
+                        if line != told {
+                            systemd::notify_status(&line);
+                            told = line;
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// Stops everything in order: the running recording is closed and written down after the next start.
+    pub fn stop(self) {
+        let began = Instant::now();
+        systemd::notify_stopping();
+        tracing::info!("Stopping.");
+        let recordings = self.recordings.clone();
+        match self.runtime.block_on(async { tokio::time::timeout(STOP_WITHIN, recordings.close_active()).await }) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(error = format!("{:#}", anyhow!(error)), "Cannot close the recording; it is closed at the next start.");
+            }
+            Err(_) => tracing::error!("Closing the recording takes too long; it is closed at the next start."),
+        }
+        // The server may be gone already.
+        drop(self.stop_http.send(()));
+        self.pipeline.stop(STOP_WITHIN.saturating_sub(began.elapsed()));
+        let event = NewEvent::new(names::SYSTEM_STOPPED, json!({})).from_source("core");
+        if let Err(error) = self.log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
+            tracing::error!(error = format!("{:#}", anyhow!(error)), "An event was lost.");
+        }
+        self.runtime.shutdown_timeout(STOP_WITHIN.saturating_sub(began.elapsed()).max(Duration::from_millis(500)));
+    }
+
+    fn tell(&self, name: EventName, payload: Value) {
+        let event = NewEvent::new(name, payload).from_source("core");
+        if let Err(error) = self.log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
+            tracing::error!(error = format!("{:#}", anyhow!(error)), "An event was lost.");
+        }
+    }
+
+    fn wait_for_capture(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        while self.status.facts().capture == CaptureState::Starting && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn status_line(&self) -> String {
+        let facts = self.status.facts();
+        let capture = match facts.capture {
+            CaptureState::Starting => "opening the microphone".into(),
+            CaptureState::Running { device, format } => format!("{device} ({format})"),
+            CaptureState::Lost { reason } => format!("no microphone: {reason}"),
+            CaptureState::Ended => "audio source played to its end".into(),
+        };
+        let model = match facts.model {
+            ModelState::None => "no model".into(),
+            ModelState::Loading { name } => format!("loading {name}"),
+            ModelState::Ready { name, .. } => name,
+            ModelState::Failed { reason } => format!("model unusable: {reason}"),
+        };
+        let doing = match self.recordings.active() {
+            Ok(Some(recording)) => format!("{} `{}`", recording.state, recording.title),
+            Ok(None) => "ready".into(),
+            Err(error) => error.to_string(),
+        };
+        format!("{doing}; {capture}; {model}; {}", self.address)
+    }
+}
+
+/// Feeds systemd's watchdog only while the pipeline makes progress.
+struct Watchdog<'a> {
+    status: &'a Status,
+    seen: [u64; 3],
+}
+
+impl<'a> Watchdog<'a> {
+    fn new(status: &'a Status) -> Self {
+        Self { status, seen: [0; 3] }
+    }
+
+    /// Whether the readers have woken since the last call, and frames have come where they should.
+    fn alive(&mut self) -> bool {
+        let now = [&self.status.record_ticks, &self.status.listen_ticks, &self.status.capture_ticks]
+            .map(|it| it.load(Ordering::Relaxed));
+        let moved = [0, 1, 2].map(|it| now[it] != self.seen[it]);
+        self.seen = now;
+        // A microphone that is gone is looked for, and a file has an end: restarting would not help.
+        let capture = moved[2] || !matches!(self.status.facts().capture, CaptureState::Running { .. });
+        moved[0] && moved[1] && capture
+    }
+}
+
+/// One service for one data directory.
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(data_dir).with_context(|| {
+        format!("cannot create `{}`: choose a directory with --data-dir or storage.data_dir", data_dir.display())
+    })?;
+    let path = data_dir.join("lock");
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .with_context(|| format!("cannot open `{}`", path.display()))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut owner = String::new();
+            drop(file.read_to_string(&mut owner));
+            bail!(
+                "panotti already runs on `{}` (process {}): stop it first, or use another --data-dir",
+                data_dir.display(),
+                owner.trim()
+            );
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot lock `{}`", path.display())),
+    }
+    let note = || -> io::Result<()> {
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())
+    };
+    let mut note = note;
+    note().with_context(|| format!("cannot write `{}`", path.display()))?;
+    Ok(file)
+}

@@ -1,0 +1,129 @@
+//! What is committed together, and the limits of it. Owns looking a batch over and encoding it on the
+//! publisher's thread, so that the writer only writes.
+
+use jiff::Timestamp;
+use panotti_sdk::{Event, EventContext, NewEvent};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{Error, envelope, writer::Prepared};
+
+/// Largest payload of an event as JSON, bytes; metadata has the same limit.
+pub const PAYLOAD_LIMIT: usize = 256 << 10;
+/// Largest value of a row, bytes.
+pub const VALUE_LIMIT: usize = 4 << 20;
+/// Deepest nesting of payload and metadata: half of what the JSON reader takes.
+const DEPTH_LIMIT: usize = 64;
+
+/// Tables that change in the same transaction as the events that tell of the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// Recordings by id.
+    Recordings,
+    /// Ids of recordings by start and id, which orders the list.
+    RecordingsByStart,
+    /// API keys by id.
+    Keys,
+}
+
+/// A change of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// Where.
+    pub table: Table,
+    /// Which row: 1 to 256 bytes.
+    pub key: String,
+    /// The new value; `None` removes the row.
+    pub value: Option<Vec<u8>>,
+}
+
+/// What is committed together: all of it or nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// Events, in order.
+    pub events: Vec<NewEvent>,
+    /// Rows.
+    pub puts: Vec<Put>,
+    /// When set and already known for the first event's source, nothing is stored and the first event's
+    /// stored form is returned.
+    pub idempotency_key: Option<String>,
+}
+
+/// Refuses what can never be stored and encodes the rest.
+pub(super) fn prepare(batch: Batch) -> Result<Prepared, Error> {
+    let now = Timestamp::now();
+    for put in &batch.puts {
+        if !valid_key(&put.key) {
+            return Err(Error::Invalid(format!(
+                "the key of a row has 1 to 256 bytes, this one {}",
+                put.key.len()
+            )));
+        }
+        limit("row", put.value.as_ref().map_or(0, Vec::len), VALUE_LIMIT)?;
+    }
+    let idempotency = match (batch.idempotency_key, batch.events.first()) {
+        (None, _) => None,
+        (Some(_), None) => {
+            return Err(Error::Invalid("an idempotency key needs an event to belong to".into()));
+        }
+        (Some(key), Some(first)) => {
+            let source = first.source_plugin.as_deref().unwrap_or_default();
+            Some(Sha256::new().chain_update(source).chain_update([0]).chain_update(key).finalize().into())
+        }
+    };
+    let events = batch.events.into_iter().map(|event| accept(event, now)).collect::<Result<_, _>>()?;
+    let now_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    Ok(Prepared { events, puts: batch.puts, idempotency, now_ms })
+}
+
+/// The event with everything but its `seq`, and its stored form.
+fn accept(new: NewEvent, now: Timestamp) -> Result<(Event, Vec<u8>), Error> {
+    let json = |what, value: &Value| {
+        if depth(value) > DEPTH_LIMIT {
+            return Err(Error::Invalid(format!("the {what} is nested deeper than {DEPTH_LIMIT}")));
+        }
+        let json = serde_json::to_vec(value).map_err(|e| Error::Invalid(format!("the {what}: {e}")))?;
+        limit(what, json.len(), PAYLOAD_LIMIT)?;
+        Ok(json)
+    };
+    let payload = json("payload", &new.payload)?;
+    let metadata_value = Value::Object(new.metadata);
+    let metadata = json("metadata", &metadata_value)?;
+    let Value::Object(metadata_value) = metadata_value else { unreachable!("made above") };
+    limit("source", new.source_plugin.as_ref().map_or(0, String::len), 256)?;
+    let event = Event {
+        seq: 0,
+        id: Uuid::now_v7(),
+        name: new.name,
+        payload: new.payload,
+        context: EventContext {
+            correlation_id: new.correlation_id.unwrap_or_else(Uuid::now_v7),
+            causation_id: new.causation_id,
+            timestamp: now,
+            source_plugin: new.source_plugin,
+            metadata: metadata_value,
+        },
+        priority: new.priority,
+    };
+    let envelope = envelope::encode(&event, &payload, &metadata)
+        .map_err(|e| Error::Invalid(format!("the event cannot be encoded: {e}")))?;
+    Ok((event, envelope))
+}
+
+fn limit(what: &'static str, bytes: usize, limit: usize) -> Result<(), Error> {
+    if bytes > limit { Err(Error::TooLarge { what, bytes, limit }) } else { Ok(()) }
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// LMDB's own limit is 511.
+pub(super) fn valid_key(key: &str) -> bool {
+    (1..=256).contains(&key.len())
+}

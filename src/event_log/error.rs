@@ -1,0 +1,161 @@
+//! What can go wrong with the log, and what to do about it.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::envelope;
+
+/// What went wrong with the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The directory is not there and cannot be made.
+    #[error("cannot create the directory `{path}` for the event log")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The environment cannot be opened.
+    #[error("cannot open the event log in `{path}`: {advice}")]
+    Open {
+        /// Its directory.
+        path: PathBuf,
+        /// What to do.
+        advice: &'static str,
+        /// Why.
+        #[source]
+        source: heed::Error,
+    },
+    /// Written by a newer program.
+    #[error(
+        "the event log in `{path}` has schema {found}, this program knows {supported}: install the newer panotti again, or restore a backup made before it"
+    )]
+    Newer {
+        /// Its directory.
+        path: PathBuf,
+        /// The file's version.
+        found: u64,
+        /// The newest version known here.
+        supported: u64,
+    },
+    /// No thread could be started.
+    #[error("cannot start the event log's writer thread")]
+    Thread(#[source] io::Error),
+    /// A part of the batch is larger than may be.
+    #[error("the {what} has {bytes} bytes, the limit is {limit}")]
+    TooLarge {
+        /// Which part.
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The batch can never be stored.
+    #[error("{0}")]
+    Invalid(String),
+    /// The text is not a topic pattern.
+    #[error("`{pattern}` is not a topic pattern: at byte {at}, {reason}")]
+    Pattern {
+        /// As given, cut to 128 characters.
+        pattern: String,
+        /// Where it goes wrong, from 0.
+        at: usize,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The queue stayed full.
+    #[error("the event log is too busy to take more, try again in some seconds")]
+    Backpressure,
+    /// There is no room. What was stored before can still be read.
+    #[error("the event log in `{path}` is full: free some disk space, for example by deleting recordings")]
+    Full {
+        /// Its directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: heed::Error,
+    },
+    /// A commit failed; nothing of it is stored.
+    #[error("cannot write to the event log in `{path}`")]
+    Write {
+        /// Its directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: heed::Error,
+    },
+    /// Reading failed.
+    #[error("cannot read the event log in `{path}`")]
+    Read {
+        /// Its directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: heed::Error,
+    },
+    /// An event is not what was stored.
+    #[error("event {seq} of the event log in `{path}` is damaged")]
+    Corrupt {
+        /// The log's directory.
+        path: PathBuf,
+        /// Which event.
+        seq: u64,
+        /// Why.
+        #[source]
+        source: envelope::Error,
+    },
+    /// The writer is gone.
+    #[error("the event log is closed")]
+    Closed,
+}
+
+impl Error {
+    /// An opening that failed, with advice by its cause.
+    pub(super) fn open(path: &Path, source: heed::Error) -> Self {
+        use heed::MdbError;
+        if is_full(&source) {
+            return Self::Full { path: path.to_owned(), source };
+        }
+        let advice = match &source {
+            heed::Error::EnvAlreadyOpened => "this process has it open already",
+            heed::Error::Io(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                "run as the user that owns it (`sudo -u panotti`), or give it to the user that runs panotti"
+            }
+            heed::Error::Io(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                "it lies on a file system that is mounted read-only"
+            }
+            heed::Error::Io(e) if e.kind() == io::ErrorKind::NotADirectory => {
+                "it has to be a directory: set `storage.data_dir` to another place"
+            }
+            heed::Error::Mdb(
+                MdbError::Invalid | MdbError::Corrupted | MdbError::PageNotFound | MdbError::NotFound,
+            ) => "the file `data.mdb` there is damaged: move it away and restore a backup",
+            heed::Error::Mdb(MdbError::VersionMismatch) => {
+                "the file `data.mdb` there is of another LMDB version: restore a backup"
+            }
+            _ => "look at the cause",
+        };
+        Self::Open { path: path.to_owned(), advice, source }
+    }
+
+    /// A commit that failed.
+    pub(super) fn write(path: &Path, source: heed::Error) -> Self {
+        let path = path.to_owned();
+        if is_full(&source) { Self::Full { path, source } } else { Self::Write { path, source } }
+    }
+}
+
+fn is_full(error: &heed::Error) -> bool {
+    match error {
+        heed::Error::Mdb(error) => *error == heed::MdbError::MapFull,
+        heed::Error::Io(error) => {
+            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,202 @@
+//! The thread "listen": kept frames become utterances. Owns a lane for each speaker's channel; finding
+//! speech is in `speech`.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::{queue::{Live, Queue}, reader::Sink};
+use crate::{
+    audio::{Resampler, StreamFormat},
+    config::Vad,
+    speech::{Listener, SAMPLE_RATE_HZ, Utterance},
+};
+
+/// Commands as the listener sees them.
+#[derive(Debug)]
+pub(super) enum Mark {
+    Begin { id: String },
+    Pause,
+    Resume,
+    End { reply: oneshot::Sender<()> },
+}
+
+/// Where kept frames are listened to.
+pub(super) struct Ear {
+    pub(super) vad: Vad,
+    pub(super) labels: Vec<String>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) job: Option<Job>,
+}
+
+/// The running recording.
+pub(super) struct Job {
+    id: String,
+    keeping: bool,
+    /// Audio kept so far, in samples of 16 kHz.
+    kept: f64,
+    /// The present run in one format without a pause; empty before its first frame.
+    format: Option<StreamFormat>,
+    lanes: Vec<Lane>,
+    samples: Vec<f32>,
+}
+
+/// One speaker's channel, or all channels mixed.
+struct Lane {
+    channel: Option<usize>,
+    label: Option<String>,
+    /// Where the run began, in samples of 16 kHz from the start of the recording.
+    base: u64,
+    resampler: Resampler,
+    listener: Listener,
+    mono: Vec<f32>,
+    resampled: Vec<f32>,
+    found: Vec<Utterance>,
+}
+
+impl Lane {
+    fn hear(&mut self, samples: &[f32], channels: usize) {
+        self.mono.clear();
+        match self.channel {
+            Some(channel) => self.mono.extend(samples.iter().skip(channel).step_by(channels)),
+            None => {
+                self.mono.extend(samples.chunks_exact(channels).map(|it| it.iter().sum::<f32>() / channels as f32));
+            }
+        }
+        self.resampled.clear();
+        self.resampler.push(&self.mono, &mut self.resampled);
+        self.listener.push(&self.resampled, &mut self.found);
+    }
+
+    fn flush(&mut self) {
+        self.resampled.clear();
+        self.resampler.flush(&mut self.resampled);
+        self.listener.push(&self.resampled, &mut self.found);
+        self.listener.flush(&mut self.found);
+    }
+}
+
+impl Ear {
+    /// Ends the present run: what is being said is an utterance now.
+    fn end_run(&mut self) {
+        let Some(job) = &mut self.job else { return };
+        job.lanes.iter_mut().for_each(Lane::flush);
+        self.hand_on();
+        if let Some(job) = &mut self.job {
+            job.lanes.clear();
+            job.format = None;
+        }
+    }
+
+    fn fit(&mut self, format: StreamFormat) {
+        if self.job.as_ref().is_none_or(|it| it.format == Some(format)) {
+            return;
+        }
+        self.end_run();
+        let Some(job) = &mut self.job else { return };
+        job.format = Some(format);
+        let labelled = self.labels.iter().take(usize::from(format.channels)).enumerate();
+        let mut wanted: Vec<_> = labelled
+            .filter(|(_, label)| !label.is_empty())
+            .map(|(channel, label)| (Some(channel), Some(label.clone())))
+            .collect();
+        if wanted.is_empty() {
+            wanted.push((None, None));
+        }
+        for (channel, label) in wanted {
+            let base = job.kept.round() as u64;
+            match (Resampler::new(format.rate_hz, SAMPLE_RATE_HZ), Listener::new(&self.vad)) {
+                (Ok(resampler), Ok(listener)) => job.lanes.push(Lane {
+                    channel,
+                    label,
+                    base,
+                    resampler,
+                    listener,
+                    mono: Vec::new(),
+                    resampled: Vec::new(),
+                    found: Vec::new(),
+                }),
+                (Err(error), _) => tracing::error!(error = super::record::chain(&error), "Cannot listen."),
+                (_, Err(error)) => tracing::error!(error = super::record::chain(&error), "Cannot listen."),
+            }
+        }
+    }
+
+    fn hand_on(&mut self) {
+        let Some(job) = &mut self.job else { return };
+        for lane in &mut job.lanes {
+            for mut utterance in lane.found.drain(..) {
+                utterance.start_sample += lane.base;
+                self.queue.live(Live { recording: job.id.clone(), label: lane.label.clone(), utterance });
+            }
+        }
+    }
+
+    fn hear(&mut self, format: StreamFormat, decode: impl FnOnce(&mut Vec<f32>)) {
+        self.fit(format);
+        let Some(job) = &mut self.job else { return };
+        job.samples.clear();
+        decode(&mut job.samples);
+        let channels = usize::from(format.channels);
+        for lane in &mut job.lanes {
+            lane.hear(&job.samples, channels);
+        }
+        let frames = (job.samples.len() / channels) as f64;
+        job.kept += frames * f64::from(SAMPLE_RATE_HZ) / f64::from(format.rate_hz);
+        self.hand_on();
+    }
+
+    fn keeping(&self) -> bool {
+        self.job.as_ref().is_some_and(|it| it.keeping)
+    }
+}
+
+impl Sink for Ear {
+    type Mark = Mark;
+
+    fn frames(&mut self, format: StreamFormat, bytes: &[u8]) {
+        if self.keeping() {
+            self.hear(format, |samples| format.sample.decode(bytes, samples));
+        }
+    }
+
+    fn gap(&mut self, format: StreamFormat, frames: u64) {
+        if !self.keeping() {
+            return;
+        }
+        let mut left = frames as usize;
+        while left > 0 {
+            let now = left.min(format.rate_hz as usize);
+            self.hear(format, |samples| samples.resize(now * usize::from(format.channels), 0.0));
+            left -= now;
+        }
+    }
+
+    fn mark(&mut self, _: Option<StreamFormat>, mark: Mark) {
+        match mark {
+            Mark::Begin { id } => {
+                self.job =
+                    Some(Job { id, keeping: true, kept: 0.0, format: None, lanes: Vec::new(), samples: Vec::new() });
+            }
+            Mark::Pause => {
+                self.end_run();
+                if let Some(job) = &mut self.job {
+                    job.keeping = false;
+                }
+            }
+            Mark::Resume => {
+                if let Some(job) = &mut self.job {
+                    job.keeping = true;
+                }
+            }
+            Mark::End { reply } => {
+                self.end_run();
+                self.job = None;
+                // A caller that went away needs no answer.
+                drop(reply.send(()));
+            }
+        }
+    }
+
+    fn tick(&mut self) {}
+}

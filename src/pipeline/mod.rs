@@ -1,0 +1,267 @@
+//! From captured frames to captions and transcripts. Owns the threads between capture and the log, the
+//! commands that `recordings` gives, and the one decision what happens when a part is behind:
+//!
+//! ```text
+//!                 ┌─ring─▶ "record" ─▶ WAV files            a full ring: silence in place of what was lost
+//!  capture thread ┤
+//!                 └─ring─▶ "listen" ─utterances─▶ queue ─▶ "transcribe" ─▶ captions, transcripts
+//!                                                  a full queue: the oldest captions are left out
+//!  "control": commands ─▶ marks at the same frame for "record" and "listen"
+//!  "notices": what happens to the microphone ─▶ events
+//! ```
+
+mod listen;
+mod queue;
+mod reader;
+mod record;
+mod transcribe;
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::AtomicBool,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use panotti_sdk::{NewEvent, Priority, names};
+use serde_json::json;
+use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
+
+use crate::{
+    audio::{self, Backend, Capture, Notice},
+    config::Config,
+    event_log::{Batch, EventLog},
+    recordings::{Command, Recordings},
+    status::{CaptureState, Status},
+};
+use queue::Queue;
+use reader::Marker;
+
+/// The running threads.
+#[derive(Debug)]
+pub struct Pipeline {
+    stop: Arc<AtomicBool>,
+    queue: Arc<Queue>,
+    /// Readers first: they end before the transcriber does.
+    readers: Vec<JoinHandle<()>>,
+    scribe: JoinHandle<()>,
+    /// Kept while the pipeline runs; dropping it ends capture.
+    capture: audio::CaptureGuard,
+}
+
+/// The pipeline cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No source can be tried.
+    #[error("cannot start capture")]
+    Capture(#[source] audio::CaptureError),
+    /// Recordings cannot be written as configured.
+    #[error("cannot write recordings as configured")]
+    Recorder(#[source] audio::WriterError),
+    /// The system gives no more threads.
+    #[error("cannot start the thread `{name}`")]
+    Thread {
+        /// Its name.
+        name: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Pipeline {
+    /// Starts everything. The model is read in the background.
+    pub fn start(
+        config: &Config,
+        recordings: &Recordings,
+        commands: UnboundedReceiver<Command>,
+        log: &EventLog,
+        status: &Arc<Status>,
+    ) -> Result<Self, Error> {
+        let (backend, why) = Backend::probe(config.record.backend).map_err(Error::Recorder)?;
+        tracing::info!(recorder = why, "Recordings are written.");
+        status.update(|it| it.recorder = why);
+
+        let (capture, capture_guard) =
+            Capture::start(&config.audio, status.clone()).map_err(Error::Capture)?.into_parts();
+        let stop = Arc::new(AtomicBool::new(false));
+        let queue = Arc::new(Queue::new(status.clone()));
+
+        let recorder = record::Recorder {
+            options: config.record.clone(),
+            min_free_bytes: config.storage.min_free_mib << 20,
+            backend,
+            recordings: recordings.clone(),
+            job: None,
+            last_ms: 0,
+        };
+        let ear = listen::Ear {
+            vad: config.vad.clone(),
+            labels: config.audio.labels.clone(),
+            queue: queue.clone(),
+            job: None,
+        };
+        let scribe = transcribe::Scribe {
+            transcription: config.transcription.clone(),
+            vad: config.vad.clone(),
+            models_dir: config.storage.models_dir(),
+            queue: queue.clone(),
+            recordings: recordings.clone(),
+            log: log.clone(),
+            status: status.clone(),
+        };
+
+        let (to_recorder, recorder_marks) = mpsc::channel();
+        let (to_ear, ear_marks) = mpsc::channel();
+        let (stop_record, stop_listen) = (stop.clone(), stop.clone());
+        let (record_status, listen_status) = (status.clone(), status.clone());
+        let readers = vec![
+            spawn("record", move || {
+                reader::read(&capture.record, &recorder_marks, recorder, &stop_record, &record_status.record_ticks);
+            })?,
+            spawn("listen", move || {
+                reader::read(&capture.listen, &ear_marks, ear, &stop_listen, &listen_status.listen_ticks);
+            })?,
+        ];
+        let scribe = spawn("transcribe", move || scribe.run())?;
+        let control = Control { status: status.clone(), to_recorder, to_ear, queue: queue.clone() };
+        // These two end by themselves when the last sender is gone: `Recordings`, and capture.
+        spawn("control", move || control.run(commands))?;
+        let log = log.clone();
+        spawn("notices", move || tell_notices(&capture.notices, &log))?;
+        Ok(Self { stop, queue, readers, scribe, capture: capture_guard })
+    }
+
+    /// Stops everything, waiting at most `patience` for the transcriber: what it leaves undone is taken up
+    /// at the next start. Recordings should be stopped before.
+    pub fn stop(self, patience: Duration) {
+        self.queue.close();
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(self.capture);
+        for reader in self.readers {
+            if reader.join().is_err() {
+                tracing::error!("A reader of captured audio has panicked.");
+            }
+        }
+        let deadline = Instant::now() + patience;
+        while !self.scribe.is_finished() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+        if !self.scribe.is_finished() {
+            tracing::info!("The transcriber is left where it is; it begins again at the next start.");
+        }
+    }
+}
+
+fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    thread::Builder::new().name(name.into()).spawn(work).map_err(|source| Error::Thread { name, source })
+}
+
+/// The thread "control".
+struct Control {
+    status: Arc<Status>,
+    to_recorder: Sender<Marker<record::Mark>>,
+    to_ear: Sender<Marker<listen::Mark>>,
+    queue: Arc<Queue>,
+}
+
+impl Control {
+    fn run(&self, mut commands: UnboundedReceiver<Command>) {
+        while let Some(command) = commands.blocking_recv() {
+            self.handle(command);
+        }
+    }
+
+    fn handle(&self, command: Command) {
+        match command {
+            Command::Start { id, dir, reply } => {
+                let begun = self.ready().and_then(|()| {
+                    let (answer, begun) = oneshot::channel();
+                    let begin = record::Mark::Begin { id: id.clone(), dir, reply: answer };
+                    self.mark(begin, listen::Mark::Begin { id });
+                    begun.blocking_recv().unwrap_or(Err(STOPPING.into()))
+                });
+                if begun.is_err() {
+                    self.end_listening();
+                }
+                drop(reply.send(begun));
+            }
+            Command::Pause { reply } => {
+                let paused = self.both(|reply| record::Mark::Pause { reply }, listen::Mark::Pause);
+                drop(reply.send(paused));
+            }
+            Command::Resume { reply } => {
+                let resumed = self
+                    .ready()
+                    .and_then(|()| self.both(|reply| record::Mark::Resume { reply }, listen::Mark::Resume));
+                drop(reply.send(resumed));
+            }
+            Command::Stop { reply } => {
+                let (answer, listened) = oneshot::channel();
+                let closed = self.both(|reply| record::Mark::End { reply }, listen::Mark::End { reply: answer });
+                // The last utterance is queued before the final pass is.
+                drop(listened.blocking_recv());
+                drop(reply.send(closed));
+            }
+            Command::Transcribe { id } => self.queue.final_pass(id),
+            Command::Forget { id } => self.queue.forget(&id),
+        }
+    }
+
+    /// Whether sound arrives.
+    fn ready(&self) -> Result<(), String> {
+        match self.status.facts().capture {
+            CaptureState::Running { .. } => Ok(()),
+            CaptureState::Starting => Err("the microphone is being opened: try again in a moment".into()),
+            CaptureState::Lost { reason } => Err(format!("no sound arrives from the microphone: {reason}")),
+            CaptureState::Ended => Err("the audio source has been played to its end".into()),
+        }
+    }
+
+    /// The same mark at the same frame for both readers.
+    fn mark(&self, record: record::Mark, listen: listen::Mark) {
+        let at = self.status.position();
+        // A reader that is gone drops its answer with the mark, and the asker sees that.
+        drop(self.to_recorder.send(Marker { at, mark: record }));
+        drop(self.to_ear.send(Marker { at, mark: listen }));
+    }
+
+    fn both(
+        &self,
+        record: impl FnOnce(oneshot::Sender<u64>) -> record::Mark,
+        listen: listen::Mark,
+    ) -> Result<u64, String> {
+        let (answer, done) = oneshot::channel();
+        self.mark(record(answer), listen);
+        done.blocking_recv().map_err(|_| STOPPING.to_owned())
+    }
+
+    fn end_listening(&self) {
+        let (answer, _) = oneshot::channel();
+        let at = self.status.position();
+        drop(self.to_ear.send(Marker { at, mark: listen::Mark::End { reply: answer } }));
+    }
+}
+
+const STOPPING: &str = "the service is stopping";
+
+fn tell_notices(notices: &Receiver<Notice>, log: &EventLog) {
+    for notice in notices {
+        let (name, payload, priority) = match notice {
+            Notice::Opened { device, format } => {
+                (names::CAPTURE_OPENED, json!({ "device": device, "format": format }), Priority::Normal)
+            }
+            Notice::Lost { reason } => (names::CAPTURE_LOST, json!({ "reason": reason }), Priority::High),
+            Notice::Overrun { total } => (names::CAPTURE_OVERRUN, json!({ "total": total }), Priority::Normal),
+            Notice::Ended => (names::CAPTURE_ENDED, json!({}), Priority::Normal),
+        };
+        let event = NewEvent::new(name, payload).from_source("core").with_priority(priority);
+        if let Err(error) = log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
+            tracing::error!(error = record::chain(&error), "An event was lost.");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What waits for the transcriber. Owns the order (captions before final passes) and what happens when
+//! the transcriber is behind: captions older than two minutes of waiting audio are left out, since the
+//! final pass writes all of it down anyway; audio never is.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+};
+
+use crate::{
+    speech::{SAMPLE_RATE_HZ, Utterance},
+    status::Status,
+};
+
+/// Most audio that waits for captions, in samples of 16 kHz: 7.7 MB.
+const MOST_WAITING: usize = 120 * SAMPLE_RATE_HZ as usize;
+
+/// An utterance of the running recording.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) recording: String,
+    pub(super) label: Option<String>,
+    pub(super) utterance: Utterance,
+}
+
+/// The next thing to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    Live(Live),
+    /// Captions that were left out.
+    Skipped { recording: String, skipped_ms: u64, waiting_ms: u64 },
+    Final { recording: String },
+}
+
+/// The queue; one reader, any number of writers.
+#[derive(Debug)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+    status: Arc<Status>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    live: VecDeque<Live>,
+    live_samples: usize,
+    skipped: Option<(String, usize)>,
+    finals: VecDeque<String>,
+    running: Option<String>,
+    cancelled: bool,
+    closed: bool,
+}
+
+impl Queue {
+    pub(super) fn new(status: Arc<Status>) -> Self {
+        Self { waiting: Mutex::default(), wake: Condvar::new(), status }
+    }
+
+    pub(super) fn live(&self, live: Live) {
+        let mut waiting = self.lock();
+        waiting.live_samples += live.utterance.samples.len();
+        waiting.live.push_back(live);
+        while waiting.live_samples > MOST_WAITING && waiting.live.len() > 1 {
+            let Some(left_out) = waiting.pop_live() else { break };
+            let before = waiting.skipped.take().filter(|(id, _)| *id == left_out.recording).map_or(0, |it| it.1);
+            waiting.skipped = Some((left_out.recording, before + left_out.utterance.samples.len()));
+        }
+        self.changed(&waiting);
+    }
+
+    /// A recording is complete. Asking twice is asking once.
+    pub(super) fn final_pass(&self, recording: String) {
+        let mut waiting = self.lock();
+        if !waiting.finals.contains(&recording) {
+            waiting.finals.push_back(recording);
+        }
+        self.changed(&waiting);
+    }
+
+    /// A recording is gone.
+    pub(super) fn forget(&self, recording: &str) {
+        let mut waiting = self.lock();
+        waiting.live.retain(|it| it.recording != recording);
+        waiting.live_samples = waiting.live.iter().map(|it| it.utterance.samples.len()).sum();
+        waiting.finals.retain(|it| it != recording);
+        waiting.cancelled |= waiting.running.as_deref() == Some(recording);
+        self.changed(&waiting);
+    }
+
+    /// Nothing more is done; what waits is taken up at the next start.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_all();
+    }
+
+    /// The next thing to do; waits for it. `None` when the queue is closed.
+    pub(super) fn next(&self) -> Option<Work> {
+        let mut waiting = self.lock();
+        loop {
+            waiting.running = None;
+            if waiting.closed {
+                return None;
+            }
+            if let Some(work) = waiting.next_live() {
+                self.changed(&waiting);
+                return Some(work);
+            }
+            if let Some(recording) = waiting.finals.pop_front() {
+                waiting.running = Some(recording.clone());
+                waiting.cancelled = false;
+                return Some(Work::Final { recording });
+            }
+            waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A caption that should go before the running final pass.
+    pub(super) fn next_live(&self) -> Option<Work> {
+        let mut waiting = self.lock();
+        let work = waiting.next_live();
+        self.changed(&waiting);
+        work
+    }
+
+    /// Whether the running final pass should be left.
+    pub(super) fn cancelled(&self) -> bool {
+        let waiting = self.lock();
+        waiting.cancelled || waiting.closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self, waiting: &Waiting) {
+        self.status.utterances_waiting.store(waiting.live.len() as u64, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+}
+
+impl Waiting {
+    fn pop_live(&mut self) -> Option<Live> {
+        let live = self.live.pop_front()?;
+        self.live_samples -= live.utterance.samples.len();
+        Some(live)
+    }
+
+    fn next_live(&mut self) -> Option<Work> {
+        if let Some((recording, samples)) = self.skipped.take() {
+            let (skipped_ms, waiting_ms) = (ms(samples), ms(self.live_samples));
+            return Some(Work::Skipped { recording, skipped_ms, waiting_ms });
+        }
+        self.pop_live().map(Work::Live)
+    }
+}
+
+fn ms(samples: usize) -> u64 {
+    samples as u64 * 1000 / u64::from(SAMPLE_RATE_HZ)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(recording: &str, seconds: usize) -> Live {
+        let samples = vec![0.0; seconds * SAMPLE_RATE_HZ as usize];
+        Live { recording: recording.into(), label: None, utterance: Utterance { start_sample: 0, samples } }
+    }
+
+    #[test]
+    fn captions_go_first_and_old_ones_are_left_out() {
+        let queue = Queue::new(Arc::default());
+        queue.final_pass("old".into());
+        queue.final_pass("old".into());
+        for _ in 0..6 {
+            queue.live(live("new", 25));
+        }
+        assert!(matches!(queue.next(), Some(Work::Skipped { skipped_ms: 50_000, waiting_ms: 100_000, .. })));
+        for _ in 0..4 {
+            assert!(matches!(queue.next(), Some(Work::Live(_))));
+        }
+        assert!(matches!(queue.next(), Some(Work::Final { recording }) if recording == "old"));
+        assert!(!queue.cancelled());
+        queue.forget("old");
+        assert!(queue.cancelled());
+        queue.close();
+        assert!(queue.next().is_none());
+    }
+}

@@ -1,0 +1,124 @@
+//! What the pipeline reports about recordings. Owns how a report changes a recording; leaves when to
+//! report to `pipeline`.
+
+use std::sync::PoisonError;
+
+use panotti_sdk::names;
+use serde_json::json;
+
+use super::{Error, Inner, Recording, Recordings, State, store::event};
+use crate::{
+    event_log::{Batch, Filter},
+    speech::{Segment, Transcript},
+};
+
+impl Recordings {
+    /// Something was said just now. It is on disk when this returns.
+    pub fn caption(&self, id: &str, segment: &Segment) -> Result<(), Error> {
+        let recording = self.get(id)?;
+        let caption = event(names::CAPTION_PUBLISHED, &recording, json!({ "segment": segment }));
+        self.tell(caption)
+    }
+
+    /// Captions were left out because the transcriber was behind by `waiting_ms` of audio.
+    pub fn captions_skipped(&self, id: &str, skipped_ms: u64, waiting_ms: u64) -> Result<(), Error> {
+        let recording = self.get(id)?;
+        let payload = json!({ "skipped_ms": skipped_ms, "waiting_ms": waiting_ms });
+        self.tell(event(names::CAPTION_SKIPPED, &recording, payload))
+    }
+
+    /// The pipeline ended the recording by itself: the disk is full, or the service stops. What there is
+    /// is kept and written down.
+    pub fn ended_by_itself(&self, id: &str, duration_ms: u64, problem: String) -> Result<(), Error> {
+        let mut active = self.0.active.lock().unwrap_or_else(PoisonError::into_inner);
+        if active.as_deref() == Some(id) {
+            *active = None;
+            return self.0.closed(id, Some(duration_ms), Some(problem), true).map(|_| ());
+        }
+        // Somebody stopped it in the same moment.
+        self.0.store.change(id, |recording| {
+            recording.error.get_or_insert(problem);
+            Ok(Vec::new())
+        })?;
+        Ok(())
+    }
+
+    /// The service stops: what is being recorded is closed, and written down after the next start.
+    pub async fn close_active(&self) -> Result<(), Error> {
+        self.run(|it| {
+            let id = it.active.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let Some(id) = id else { return Ok(()) };
+            it.stop(&id, true).map(|_| ())
+        })
+        .await
+    }
+
+    /// The final pass is through.
+    pub fn written_down(&self, id: &str, transcript: &Transcript) -> Result<(), Error> {
+        self.get(id)?;
+        self.0.files.write_transcript(id, transcript)?;
+        self.0.store.change(id, |recording| {
+            recording.enter(State::Done)?;
+            recording.duration_ms = recording.duration_ms.max(transcript.duration_ms);
+            let payload = json!({
+                "status": "completed",
+                "timestamp": jiff::Timestamp::now(),
+                "output_file": self.0.files.transcript_path(id),
+                "segments": transcript.segments.len(),
+                "duration_ms": transcript.duration_ms,
+                "config": { "model": transcript.model, "language": transcript.language },
+                "metadata": recording.metadata,
+            });
+            Ok(vec![event(names::TRANSCRIPTION_COMPLETED, recording, payload)])
+        })?;
+        Ok(())
+    }
+
+    /// There is no model: the audio is all there is.
+    pub fn left_unwritten(&self, id: &str, why: &str) -> Result<(), Error> {
+        self.0.store.change(id, |recording| {
+            recording.enter(State::Done)?;
+            recording.error.get_or_insert_with(|| why.to_owned());
+            Ok(Vec::new())
+        })?;
+        Ok(())
+    }
+
+    /// The final pass cannot be done.
+    pub fn failed(&self, id: &str, why: &str) -> Result<(), Error> {
+        self.0.store.change(id, |recording| {
+            recording.enter(State::Failed)?;
+            recording.error = Some(why.to_owned());
+            let payload = json!({ "status": "error", "timestamp": jiff::Timestamp::now(), "error": why });
+            Ok(vec![event(names::TRANSCRIPTION_ERROR, recording, payload)])
+        })?;
+        Ok(())
+    }
+
+    fn tell(&self, told: panotti_sdk::NewEvent) -> Result<(), Error> {
+        self.0.store.log.append_blocking(Batch { events: vec![told], ..Batch::default() })?;
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// The captions of a recording as a transcript without a model; `None` when there are none.
+    pub(super) fn captions(&self, recording: &Recording) -> Result<Option<Transcript>, Error> {
+        let filter = Filter {
+            name: Some(names::CAPTION_PUBLISHED.to_string()),
+            correlation_id: Some(recording.correlation_id),
+        };
+        let mut transcript = Transcript { duration_ms: recording.duration_ms, ..Transcript::default() };
+        let mut after = 0;
+        loop {
+            let page = self.store.log.read(after, 1000, &filter)?;
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            transcript.segments.extend(
+                page.iter().filter_map(|it| serde_json::from_value::<Segment>(it.payload.get("segment")?.clone()).ok()),
+            );
+        }
+        transcript.segments.sort_by_key(|it| it.start_ms);
+        Ok(Some(transcript).filter(|it| !it.segments.is_empty()))
+    }
+}

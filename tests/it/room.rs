@@ -1,0 +1,108 @@
+//! A room without a sound card: a private PulseAudio with a null sink, heard through ALSA's pulse plugin
+//! in real time; and ALSA devices that play a raw file. Owns their set-up; both are real libasound.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// A virtual room: what is spoken into it is heard by the ALSA device `room`.
+#[derive(Debug)]
+pub struct Room {
+    dir: TempDir,
+    pulse: Child,
+}
+
+impl Room {
+    /// A room of 16 kHz, one channel.
+    pub fn open() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut pulse = Command::new("pulseaudio");
+        pulse
+            .args(["--daemonize=no", "--exit-idle-time=-1", "-n"])
+            .args(["-L", "module-native-protocol-unix auth-anonymous=1"])
+            .args(["-L", "module-null-sink sink_name=room rate=16000 channels=1"]);
+        let pulse = in_dir(&mut pulse, dir.path())
+            .spawn()
+            .expect("pulseaudio is needed: `make setup` installs it");
+        let room = Self { dir, pulse };
+        std::fs::write(room.config(), "pcm.room { type pulse device \"room.monitor\" }\n").unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !in_dir(Command::new("pactl").arg("info"), room.dir.path()).status().unwrap().success() {
+            assert!(Instant::now() < deadline, "PulseAudio does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        room
+    }
+
+    fn config(&self) -> PathBuf {
+        self.dir.path().join("asound.conf")
+    }
+
+    /// What a box in this room needs in its environment.
+    pub fn environment(&self) -> [(&'static str, String); 3] {
+        [
+            ("ALSA_CONFIG_PATH", alsa_config_path(&self.config())),
+            ("PULSE_SERVER", format!("unix:{}/pulse/native", self.dir.path().display())),
+            ("XDG_RUNTIME_DIR", self.dir.path().display().to_string()),
+        ]
+    }
+
+    /// Speaks a WAV file into the room, in real time; ends when it has been said.
+    pub fn speak(&self, wav: &Path) -> Child {
+        let mut play = Command::new("paplay");
+        play.arg("--device=room").arg(wav);
+        in_dir(&mut play, self.dir.path()).spawn().unwrap()
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let _ = self.pulse.kill();
+        let _ = self.pulse.wait();
+    }
+}
+
+fn in_dir<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
+    command
+        .env("XDG_RUNTIME_DIR", dir)
+        .env("HOME", dir)
+        .env("PULSE_SERVER", format!("unix:{}/pulse/native", dir.display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+}
+
+/// ALSA's own configuration, then ours.
+pub fn alsa_config_path(ours: &Path) -> String {
+    format!("/usr/share/alsa/alsa.conf:{}", ours.display())
+}
+
+/// How well `heard` holds what was played: the frame at which it begins, and the correlation there.
+pub fn find(played: &[f32], heard: &[f32]) -> (usize, f64) {
+    // Coarse: loudness in steps of 10 ms; fine: around the best step, sample by sample, over two seconds.
+    const STEP: usize = 160;
+    let loudness = |it: &[f32]| -> Vec<f64> {
+        it.chunks(STEP).map(|step| step.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>().sqrt()).collect()
+    };
+    let (short, long) = (loudness(played), loudness(heard));
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let steps = 0..long.len().saturating_sub(short.len()).max(1);
+    let best = steps.max_by(|a, b| dot(&short, &long[*a..]).total_cmp(&dot(&short, &long[*b..]))).unwrap_or(0) * STEP;
+    let piece = &played[..played.len().min(2 * 16_000)];
+    let around = best.saturating_sub(2 * STEP)..best + 2 * STEP;
+    let at = around
+        .max_by(|a, b| correlation(piece, &heard[(*a).min(heard.len())..]).total_cmp(&correlation(piece, &heard[(*b).min(heard.len())..])))
+        .unwrap_or(best);
+    (at, correlation(played, &heard[at.min(heard.len())..]))
+}
+
+/// Normalised correlation of two signals at the same place, over the length of the first.
+fn correlation(a: &[f32], b: &[f32]) -> f64 {
+    let b: Vec<f32> = b.iter().copied().chain(std::iter::repeat(0.0)).take(a.len()).collect();
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    dot(a, &b) / (dot(a, a) * dot(&b, &b)).sqrt().max(1e-9)
+}
