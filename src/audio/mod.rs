@@ -12,8 +12,10 @@
 
 mod capture;
 mod format;
+mod resample;
 mod ring;
 
 pub use capture::{Capture, Error as CaptureError, Notice};
 pub use format::{SampleFormat, StreamFormat};
+pub use resample::{Error as ResampleError, Resampler};
 pub use ring::{Block, Stream};
