@@ -12,10 +12,12 @@
 
 mod capture;
 mod format;
+mod resample;
 mod ring;
 mod wav;
 
 pub use capture::{Capture, Error as CaptureError, Notice};
 pub use format::{SampleFormat, StreamFormat};
+pub use resample::{Error as ResampleError, Resampler};
 pub use ring::{Block, Stream};
 pub use wav::{Encoding, Error as WavError, WavInfo, WavReader, read_info};
