@@ -12,10 +12,14 @@
 
 mod capture;
 mod format;
+mod playback;
 mod ring;
 mod wav;
+mod writer;
 
 pub use capture::{Capture, Error as CaptureError, Notice};
 pub use format::{SampleFormat, StreamFormat};
+pub use playback::{Error as PlaybackError, JoinedWav};
 pub use ring::{Block, Stream};
 pub use wav::{Encoding, Error as WavError, WavInfo, WavReader, read_info};
+pub use writer::{Backend, Error as WriterError, Recovered, WavWriter, recover, segment_files};
