@@ -10,10 +10,16 @@
 //! ```
 //! A [`Stream`] is one uninterrupted run of capture in one format. A reopened device begins a new one.
 
+pub mod alsa;
 mod capture;
 mod format;
+mod level;
 mod ring;
+mod sink;
+mod stop;
+mod wav_source;
 
-pub use capture::{Capture, Error as CaptureError, Notice};
+pub use capture::{Capture, Error as CaptureError, Handle as CaptureHandle};
 pub use format::{SampleFormat, StreamFormat};
 pub use ring::{Block, Stream};
+pub use sink::Notice;
