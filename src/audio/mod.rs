@@ -17,9 +17,11 @@ mod level;
 mod ring;
 mod sink;
 mod stop;
+mod wav;
 mod wav_source;
 
 pub use capture::{Capture, Error as CaptureError, Handle as CaptureHandle};
 pub use format::{SampleFormat, StreamFormat};
 pub use ring::{Block, Stream};
 pub use sink::Notice;
+pub use wav::{Encoding, Error as WavError, WavInfo, WavReader, read_info};
