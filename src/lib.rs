@@ -33,6 +33,7 @@ pub mod cli;
 pub mod config;
 pub mod event_log;
 pub mod logging;
+pub mod http;
 pub mod recordings;
 pub mod security;
 pub mod speech;

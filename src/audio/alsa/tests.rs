@@ -134,7 +134,7 @@ fn every_format_comes_through_byte_by_byte() {
             let expected = fs::read(folder.join(format!("{it}.raw"))).unwrap();
             assert!(take(&mut record, expected.len()) == expected, "{format}");
             assert!(take(&mut listen, expected.len()) == expected, "{format}");
-            assert_eq!(status.captured_frames.load(Ordering::Relaxed), FRAMES as u64, "{format}");
+            assert_eq!(status.position().frame, FRAMES as u64, "{format}");
             let running = CaptureState::Running { device: wanted.device.clone(), format };
             assert_eq!(status.facts().capture, running);
             drop(capture);
@@ -203,8 +203,8 @@ fn a_reader_that_is_behind_loses_blocks_and_they_are_counted() {
         let mut record = capture.record.recv_timeout(PATIENCE).expect("a stream");
         drop(capture.listen.recv_timeout(PATIENCE).expect("a stream"));
         until("frames are lost", || status.record_lost_frames.load(Ordering::Relaxed) > 0);
-        let before = status.captured_frames.load(Ordering::Relaxed);
-        until("capture goes on", || status.captured_frames.load(Ordering::Relaxed) > before + 48_000);
+        let before = status.position().frame;
+        until("capture goes on", || status.position().frame > before + 48_000);
         drop(capture);
         let (mut block, mut got) = (Block::default(), 0);
         while record.pop(&mut block) {
@@ -212,7 +212,7 @@ fn a_reader_that_is_behind_loses_blocks_and_they_are_counted() {
         }
         assert!(record.finished());
         let lost = status.record_lost_frames.load(Ordering::Relaxed);
-        assert_eq!(got + lost, status.captured_frames.load(Ordering::Relaxed));
+        assert_eq!(got + lost, status.position().frame);
         assert_eq!(status.listen_lost_frames.load(Ordering::Relaxed), 0, "nobody listens: nothing is lost");
     });
 }

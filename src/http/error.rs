@@ -1,0 +1,158 @@
+//! Answers that tell of a failure. Owns the problem document (RFC 9457) and how errors of other modules
+//! become one: what the client is told, and apart from it what is logged.
+
+use std::{error::Error, fmt::Write};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{event_log, recordings, security};
+
+/// A failure in the form of RFC 9457.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProblemDocument {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    kind: &'static str,
+    /// The status in words.
+    #[schema(example = "Not Found")]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 404)]
+    status: u16,
+    /// What happened and what to do.
+    #[schema(example = "there is no recording `20250117225532_4AFEA8B6`")]
+    detail: String,
+}
+
+/// A failure on its way to the client.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: String,
+    /// For the log only.
+    cause: Option<Box<dyn Error + Send + Sync>>,
+    retry_after_s: Option<u16>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), cause: None, retry_after_s: None }
+    }
+
+    pub(super) fn unprocessable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// Our own failure: the client learns nothing about it but that it is in the log.
+    pub(super) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            detail: "something went wrong inside the box; its log says what".into(),
+            cause: Some(cause.into()),
+            retry_after_s: None,
+        }
+    }
+
+    /// Not now: the client may try again after `seconds`.
+    pub(super) fn try_again(mut self, seconds: u16) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Keeps what must be logged but not told.
+    pub(super) fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Logs the cause, which is then done with, and gives what the client is told.
+    pub(super) fn into_detail(self) -> String {
+        if let Some(cause) = self.cause {
+            tracing::error!(error = chain(cause.as_ref()), status = self.status.as_u16(), "A request failed.");
+        }
+        self.detail
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status;
+        let retry_after_s = self.retry_after_s;
+        let document = ProblemDocument {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: self.into_detail(),
+        };
+        let mut response = (status, axum::Json(document)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// `error` and everything below it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(below) = source {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, ": {below}");
+        source = below.source();
+    }
+    text
+}
+
+impl From<recordings::Error> for Problem {
+    fn from(error: recordings::Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            recordings::Error::Unknown { .. } => Self::not_found(detail),
+            recordings::Error::Invalid(_) => Self::unprocessable(detail),
+            recordings::Error::Conflict(_) => Self::new(StatusCode::CONFLICT, detail),
+            recordings::Error::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
+        }
+    }
+}
+
+impl From<event_log::Error> for Problem {
+    fn from(error: event_log::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<security::Error> for Problem {
+    fn from(error: security::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+/// No route has this path.
+pub(super) async fn not_found() -> Problem {
+    Problem::not_found("Not Found")
+}
+
+/// The path exists, the method does not; axum adds `Allow`.
+pub(super) async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+}

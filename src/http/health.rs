@@ -1,0 +1,58 @@
+//! Whether the box is well, for supervisors: no key, no details beyond the reasons.
+
+use axum::{Json, extract, http::StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::State;
+use crate::status::{CaptureState, ModelState};
+
+/// How the process is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Live {
+    /// Always `ok`.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+/// Whether the box can do its work.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ready {
+    /// `ready` or `not_ready`.
+    #[schema(example = "ready")]
+    status: &'static str,
+    /// Why it is not.
+    reasons: Vec<String>,
+}
+
+/// Whether the process answers.
+#[utoipa::path(get, path = "/health/live", tag = "system", responses(
+    (status = 200, description = "The process answers.", body = Live),
+))]
+pub(super) async fn live() -> Json<Live> {
+    Json(Live { status: "ok" })
+}
+
+/// Whether the box can record and transcribe.
+#[utoipa::path(get, path = "/health/ready", tag = "system", responses(
+    (status = 200, description = "It can.", body = Ready),
+    (status = 503, description = "It cannot; `reasons` says why.", body = Ready),
+))]
+pub(super) async fn ready(extract::State(shared): State) -> (StatusCode, Json<Ready>) {
+    let facts = shared.app.status.facts();
+    let mut reasons = Vec::new();
+    match facts.capture {
+        CaptureState::Running { .. } => {}
+        CaptureState::Starting => reasons.push("the microphone is not open yet".to_owned()),
+        CaptureState::Lost { reason } => reasons.push(format!("the microphone is lost: {reason}")),
+        CaptureState::Ended => reasons.push("the audio source has ended".to_owned()),
+    }
+    if let ModelState::Failed { reason } = facts.model {
+        reasons.push(format!("the model cannot be used: {reason}"));
+    }
+    if reasons.is_empty() {
+        (StatusCode::OK, Json(Ready { status: "ready", reasons }))
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(Ready { status: "not_ready", reasons }))
+    }
+}

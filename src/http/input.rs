@@ -1,0 +1,123 @@
+//! What clients send. Owns reading bodies (limited), JSON, query strings and ids, and refusals that name
+//! the place of the mistake; leaves meaning to the resources.
+
+use std::sync::Arc;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::{StatusCode, header, request::Parts},
+};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+
+use super::{Shared, error::Problem};
+
+/// Largest body that is read, bytes.
+pub(super) const MAX_BODY: usize = 1024 * 1024;
+
+/// How much of a larger body is still taken in, so that the client gets to read the refusal, bytes.
+const MAX_DRAINED: usize = 64 * 1024 * 1024;
+
+/// Reads a body to its end.
+pub(super) async fn read_body(body: Body) -> Result<Bytes, Problem> {
+    let mut stream = body.into_data_stream();
+    let mut kept = Vec::new();
+    let mut total = 0;
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, "the body ended early").caused_by(error)
+        })?;
+        total += chunk.len();
+        if total <= MAX_BODY {
+            kept.extend_from_slice(&chunk);
+        } else if total > MAX_DRAINED {
+            break;
+        }
+    }
+    if total > MAX_BODY {
+        let detail = format!("the body is larger than {MAX_BODY} bytes: send less");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
+    Ok(kept.into())
+}
+
+/// A JSON body; an empty one counts as `{}`.
+#[derive(Debug)]
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Arc<Shared>) -> Result<Self, Problem> {
+        let is_json = is_json(&request);
+        let body = read_body(request.into_body()).await?;
+        if body.is_empty() {
+            return parse(b"{}").map(Self);
+        }
+        if !is_json {
+            let detail = "the body must be JSON: send `Content-Type: application/json`";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        parse(&body).map(Self)
+    }
+}
+
+/// Whether the content type says JSON, or says nothing.
+pub(super) fn is_json(request: &Request) -> bool {
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return true };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let place = error.path().to_string();
+        let inner = error.into_inner();
+        Problem::unprocessable(match place.as_str() {
+            "." => format!("the body is not acceptable: {inner}"),
+            place => format!("`{place}` in the body is not acceptable: {inner}"),
+        })
+    })?;
+    json.end().map_err(|error| Problem::unprocessable(format!("the body is not JSON: {error}")))?;
+    Ok(value)
+}
+
+/// The query string.
+#[derive(Debug)]
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<Shared>> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Shared>) -> Result<Self, Problem> {
+        match axum::extract::Query::try_from_uri(&parts.uri) {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(error) => Err(Problem::unprocessable(error.body_text())),
+        }
+    }
+}
+
+/// The id in a path. Anything that cannot be an id names no recording, and reaches no file.
+#[derive(Debug)]
+pub(super) struct RecordingId(pub(super) String);
+
+impl FromRequestParts<Arc<Shared>> for RecordingId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<Shared>) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(id)) if is_id(&id) => Ok(Self(id)),
+            _ => Err(Problem::not_found("there is no such recording")),
+        }
+    }
+}
+
+/// Whether `text` matches `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() <= 128
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}

@@ -1,0 +1,183 @@
+//! The API and the page. Owns routes, who may use them, and what is said over HTTP; leaves recordings to
+//! `recordings`, history to `event_log` and keys to `security`.
+//!
+//! Every route stands in exactly one of four groups, and the group decides who gets in: `public` (no
+//! key), `viewer`, `operator`, and `original`, whose refusals look as the original's. The group also
+//! writes its part of the OpenAPI document, so that neither can be forgotten.
+
+mod audio;
+mod auth;
+mod cursor;
+mod docs;
+mod error;
+mod events;
+mod guard;
+mod health;
+mod input;
+mod media;
+mod original;
+mod page;
+mod range;
+mod recordings;
+mod stream;
+mod system;
+#[cfg(test)]
+mod tests;
+mod transcript;
+
+use std::{
+    future::Future,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, middleware};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    config::Config,
+    event_log::EventLog,
+    recordings::Recordings,
+    security::{Keys, Role},
+    status::Status,
+};
+
+/// How long requests that run at the end may take to finish.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Most event streams open at the same time.
+const MAX_STREAMS: usize = 64;
+
+/// Everything the routes work with.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// All recordings.
+    pub recordings: Recordings,
+    /// The event log.
+    pub log: EventLog,
+    /// Who may do what.
+    pub keys: Keys,
+    /// Counters and gauges.
+    pub status: Arc<Status>,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Whether keys are asked for.
+    pub access: Access,
+    /// When the process started.
+    pub started: Instant,
+}
+
+/// Whether keys are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Every request but the public ones needs a key.
+    Keys,
+    /// Everyone on this machine may do everything. Served on loopback addresses only, and only to
+    /// requests that name a loopback host and come from no other site.
+    OpenOnLoopback,
+}
+
+/// What all handlers share.
+#[derive(Debug)]
+struct Shared {
+    app: App,
+    media: media::Links,
+    streams: Arc<Semaphore>,
+    closing: CancellationToken,
+}
+
+type State = axum::extract::State<Arc<Shared>>;
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    build(app, CancellationToken::new())
+}
+
+/// Serves `app` on `listener` until `shutdown` is ready. Event streams then end at once; other requests
+/// get three seconds.
+///
+/// # Errors
+/// [`Access::OpenOnLoopback`] on an address that others can reach, and what the listener reports.
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    if app.access == Access::OpenOnLoopback && !address.ip().is_loopback() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("without keys only a loopback address is served, not {address}: listen on 127.0.0.1"),
+        ));
+    }
+    let closing = CancellationToken::new();
+    let router = build(app, closing.clone());
+    let closed = closing.clone();
+    let graceful = axum::serve(listener, router).with_graceful_shutdown(async move {
+        shutdown.await;
+        closing.cancel();
+    });
+    tokio::select! {
+        served = graceful.into_future() => served,
+        () = async { closed.cancelled().await; tokio::time::sleep(GRACE).await } => {
+            tracing::warn!("Requests were cut off because they did not end in time.");
+            Ok(())
+        }
+    }
+}
+
+fn build(app: App, closing: CancellationToken) -> Router {
+    let shared = Arc::new(Shared {
+        app,
+        media: media::Links::default(),
+        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        closing,
+    });
+    let (router, api) = routes(&shared).split_for_parts();
+    router
+        .merge(page::router())
+        .merge(docs::router(api))
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(middleware::from_fn(guard::guard))
+        .with_state(shared)
+}
+
+/// Every documented route, in its group.
+fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
+    let public = OpenApiRouter::new()
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(system::session));
+    let viewer = OpenApiRouter::new()
+        .routes(routes!(recordings::list))
+        .routes(routes!(recordings::get))
+        .routes(routes!(media::create))
+        .routes(routes!(transcript::get))
+        .routes(routes!(events::list))
+        .routes(routes!(stream::stream))
+        .routes(routes!(system::system))
+        .routes(routes!(system::live));
+    let operator = OpenApiRouter::new()
+        .routes(routes!(recordings::start))
+        .routes(routes!(recordings::update, recordings::delete))
+        .routes(routes!(recordings::stop))
+        .routes(routes!(recordings::pause))
+        .routes(routes!(recordings::resume))
+        .routes(routes!(recordings::transcribe));
+    let media = OpenApiRouter::new().routes(routes!(audio::get));
+    let original = OpenApiRouter::new()
+        .routes(routes!(original::started))
+        .routes(routes!(original::ended))
+        .routes(routes!(original::health));
+
+    OpenApiRouter::with_openapi(docs::head())
+        .merge(public)
+        .merge(auth::allow(viewer, shared, Role::Viewer))
+        .merge(auth::allow(operator, shared, Role::Operator))
+        .merge(media::allow(media, shared))
+        .merge(original::allow(original, shared))
+}

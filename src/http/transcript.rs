@@ -1,0 +1,75 @@
+//! `/recordings/{id}/transcript`: what was said, in every written form. Owns content types and file
+//! names; the forms themselves are in `speech`.
+
+use axum::{
+    extract,
+    http::{HeaderName, StatusCode, header},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{
+    State,
+    error::{Problem, ProblemDocument},
+    input::{Query, RecordingId},
+    recordings::blocking,
+};
+use crate::{
+    recordings::State as RecordingState,
+    speech::{Header, TranscriptFormat},
+};
+
+/// Which form.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TranscriptQuery {
+    /// `json` (as whisper's `verbose_json`), `txt`, `md`, `srt` or `vtt`.
+    #[param(inline, default = "json")]
+    format: Option<TranscriptFormat>,
+}
+
+/// What was said. While the recording runs: the captions so far.
+#[utoipa::path(get, path = "/recordings/{id}/transcript", tag = "recordings",
+    params(("id" = String, Path, description = "The recording's id"), TranscriptQuery), responses(
+    (status = 200, description = "The transcript.", content(
+        (Object = "application/json"), (String = "text/plain"), (String = "text/markdown"),
+        (String = "application/x-subrip"), (String = "text/vtt"),
+    )),
+    (status = 404, description = "There is no such recording, or it has no transcript.", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 409, description = "It is not written down yet.", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 422, description = "There is no such format.", body = ProblemDocument, content_type = "application/problem+json"),
+))]
+pub(super) async fn get(
+    extract::State(shared): State,
+    RecordingId(id): RecordingId,
+    Query(query): Query<TranscriptQuery>,
+) -> Result<([(HeaderName, String); 2], String), Problem> {
+    let format = query.format.unwrap_or(TranscriptFormat::Json);
+    let (kind, extension) = match format {
+        TranscriptFormat::Json => ("application/json", "json"),
+        TranscriptFormat::Txt => ("text/plain; charset=utf-8", "txt"),
+        TranscriptFormat::Md => ("text/markdown; charset=utf-8", "md"),
+        TranscriptFormat::Srt => ("application/x-subrip; charset=utf-8", "srt"),
+        TranscriptFormat::Vtt => ("text/vtt; charset=utf-8", "vtt"),
+    };
+    let file_name = format!("attachment; filename=\"{id}.{extension}\"");
+    let recordings = shared.app.recordings.clone();
+    let text = blocking(move || {
+        let recording = recordings.get(&id)?;
+        let Some(transcript) = recordings.transcript(&id)? else {
+            return Err(match recording.state {
+                RecordingState::Done | RecordingState::Failed => Problem::not_found(format!(
+                    "recording `{id}` has no transcript{}",
+                    recording.error.map(|error| format!(": {error}")).unwrap_or_default()
+                )),
+                _ => Problem::new(StatusCode::CONFLICT, format!("recording `{id}` is not written down yet"))
+                    .try_again(5),
+            });
+        };
+        let header = Header { title: &recording.title, metadata: &recording.metadata };
+        Ok(transcript.render(format, &header))
+    })
+    .await?;
+    Ok(([(header::CONTENT_TYPE, kind.into()), (header::CONTENT_DISPOSITION, file_name)], text))
+}
