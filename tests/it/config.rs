@@ -113,9 +113,9 @@ fn value(key: &'static Key) -> BoxedStrategy<Value> {
         }
         Kind::Float(min, max, _) => (min..=max).prop_map(|it| json!(it)).boxed(),
         Kind::Word(words) => proptest::sample::select(words).prop_map(|it| json!(it)).boxed(),
-        Kind::Address => {
-            any::<(u32, u16)>().prop_map(|(ip, port)| json!(format!("{}:{port}", std::net::Ipv4Addr::from(ip)))).boxed()
-        }
+        Kind::Address => any::<(u32, u16)>()
+            .prop_map(|(ip, port)| json!(format!("{}:{port}", std::net::Ipv4Addr::from(ip))))
+            .boxed(),
         Kind::Sha256 => "[0-9a-f]{64}".prop_map(|it| json!(it)).boxed(),
         Kind::Language => proptest::sample::select(vec!["no", "en", "auto"]).prop_map(|it| json!(it)).boxed(),
         Kind::LogFilter => proptest::sample::select(vec!["off", "info,panotti::audio=debug"])
