@@ -10,14 +10,22 @@
 //! ```
 //! A [`Stream`] is one uninterrupted run of capture in one format. A reopened device begins a new one.
 
+pub mod alsa;
 mod capture;
 mod format;
-mod resample;
+mod playback;
+mod level;
 mod ring;
+mod sink;
+mod stop;
 mod wav;
+mod writer;
+mod wav_source;
 
-pub use capture::{Capture, Error as CaptureError, Notice};
+pub use capture::{Capture, Error as CaptureError, Handle as CaptureHandle};
 pub use format::{SampleFormat, StreamFormat};
-pub use resample::{Error as ResampleError, Resampler};
+pub use playback::{Error as PlaybackError, JoinedWav};
 pub use ring::{Block, Stream};
+pub use sink::Notice;
 pub use wav::{Encoding, Error as WavError, WavInfo, WavReader, read_info};
+pub use writer::{Backend, Error as WriterError, Recovered, WavWriter, recover, segment_files};

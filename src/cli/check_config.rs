@@ -1,7 +1,7 @@
 //! `panotti check-config`: shows what the configuration comes to and where each value is from, or
 //! everything that is wrong with it.
 
-use std::{fmt::Write, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -65,13 +65,13 @@ fn annotated(loaded: &Loaded) -> anyhow::Result<String> {
     for key in KEYS {
         let (section, name) = key.split();
         if section != open {
-            let _ = writeln!(yaml, "{section}:");
+            yaml.push_str(&format!("{section}:\n"));
             open = section;
         }
-        // JSON on one line is YAML; only what YAML reads back as the same text goes without quotes.
+        // JSON on one line is YAML, and its quotes keep `no` and `1` the texts they are.
         let value = tree[section][name].to_string();
         let origin = loaded.origins.get(key.path).unwrap_or(&Origin::Default);
-        let _ = writeln!(yaml, "  {name}: {value}  # {origin}");
+        yaml.push_str(&format!("  {name}: {value}  # {origin}\n"));
     }
     Ok(yaml)
 }

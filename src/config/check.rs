@@ -1,6 +1,6 @@
 //! Whether one value fits its key. Owns the wording of what is expected; pure, it looks at no file.
 
-use std::{fmt::Write, net::SocketAddr};
+use std::net::SocketAddr;
 
 use serde_json::Value as Json;
 
@@ -108,7 +108,7 @@ fn misfit(key: &Key, value: &Value) -> Misfit {
     if let (Kind::Word(words), Value::Text(it)) = (key.kind, value)
         && let Some(near) = nearest(it, words.iter().copied())
     {
-        let _ = write!(instead, "; did you mean {near}?");
+        instead.push_str(&format!("; did you mean {near}?"));
     }
     Misfit { what, instead, at: None }
 }

@@ -226,7 +226,7 @@ fn levels(status: &Status, capture: &CaptureState, labels: &[String]) -> Vec<Cha
 
 fn counters(status: &Status) -> Counters {
     Counters {
-        captured_frames: status.captured_frames.load(Ordering::Relaxed),
+        captured_frames: status.position().frame,
         overruns: status.overruns.load(Ordering::Relaxed),
         record_lost_frames: status.record_lost_frames.load(Ordering::Relaxed),
         listen_lost_frames: status.listen_lost_frames.load(Ordering::Relaxed),

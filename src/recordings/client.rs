@@ -64,9 +64,13 @@ impl Recordings {
     /// have lost its start.
     pub async fn client_ended(&self, ended: ClientEnded) -> Result<String, Error> {
         self.run(move |it| {
+            let known = it.store.find(&ended.recording_id)?;
+            // What the client said at the start still holds, its labels for instance.
+            let mut metadata = known.as_ref().map(|it| it.metadata.clone()).unwrap_or_default();
+            metadata.extend(ended.metadata);
             let named = [ended.microphone_audio_path, ended.system_audio_path];
-            let fresh = it.new_of_client(&ended.recording_id, ended.timestamp, &named, ended.metadata)?;
-            match it.store.find(&fresh.id)? {
+            let fresh = it.new_of_client(&ended.recording_id, ended.timestamp, &named, metadata)?;
+            match known {
                 None if fresh.tracks.is_empty() => return Err(Error::Unknown { id: fresh.id }),
                 None => it.store.insert(&fresh, announcement(&fresh))?,
                 Some(known) if known.origin == Origin::Device => {
@@ -86,8 +90,9 @@ impl Recordings {
                 if !fresh.tracks.is_empty() {
                     recording.tracks = fresh.tracks;
                 }
-                recording.metadata.extend(fresh.metadata);
-                recording.title = title_of(&recording.metadata, &recording.title);
+                recording.title = title_of(&fresh.metadata, &recording.title);
+                recording.attendees = fresh.attendees;
+                recording.metadata = fresh.metadata;
                 recording.ended_at = Some(at);
                 recording.ended_event_id = Some(event_id.clone());
                 Ok(vec![super::ended(recording)])

@@ -135,7 +135,7 @@ impl Recordings {
     }
 
     /// Ends it; the transcript follows.
-    pub async fn stop(&self, id: &str, interrupted: bool) -> Result<Recording, Error> {
+    pub async fn stop(&self, id: &str) -> Result<Recording, Error> {
         let id = id.to_owned();
         self.run(move |it| it.stop(&id, false)).await
     }

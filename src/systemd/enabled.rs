@@ -122,3 +122,47 @@ impl Visit for Fields<'_> {
         self.0.push(format!("{name}={value:?}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    struct Kept(Arc<Mutex<Vec<String>>>);
+
+    impl<S: Subscriber> Layer<S> for Kept {
+        fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+            self.0.lock().unwrap().extend(entry(event));
+        }
+    }
+
+    #[test]
+    fn an_event_becomes_an_entry_with_its_fields() {
+        let kept = Arc::default();
+        let subscriber = tracing_subscriber::registry().with(Kept(Arc::clone(&kept)));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(target: "room", device = "hw:1", audio.lost = 3, "Lost frames.");
+        });
+        let entry = kept.lock().unwrap().clone();
+        for field in [
+            "PRIORITY=4",
+            "MESSAGE=Lost frames.",
+            "TARGET=room",
+            "PANOTTI_DEVICE=hw:1",
+            "PANOTTI_AUDIO_LOST=3",
+        ] {
+            assert!(entry.iter().any(|it| it == field), "{field} is missing in {entry:?}");
+        }
+        assert!(entry.iter().any(|it| it.starts_with("CODE_LINE=")), "{entry:?}");
+    }
+
+    #[test]
+    fn only_the_stream_itself_is_the_journal() {
+        assert!(is_stream("8:123", 8, 123));
+        assert!(!is_stream("8:123", 8, 124));
+        assert!(!is_stream("", 8, 123));
+    }
+}

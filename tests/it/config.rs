@@ -102,6 +102,42 @@ fn an_alias_bomb_is_an_error() {
     assert_eq!(problems.0.len(), 1, "{problems}");
 }
 
+/// `panotti check-config` with a clean environment: exit code, standard output, standard error.
+fn check_config(args: &[&str]) -> (i32, String, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_panotti"));
+    command.env_clear().arg("check-config").args(args);
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn check_config_prints_a_file_that_loads_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("site.yaml");
+    let text = "vad: {threshold: 0.1}\ntranscription: {language: no, initial_prompt: \"1 # no: 'x'\"}\n";
+    fs::write(&file, text).unwrap();
+    let (code, printed, said) = check_config(&["--config", file.to_str().unwrap(), "--log-level", "debug"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(printed.contains("threshold: 0.1  # ") && printed.contains("site.yaml:1:"), "{printed}");
+    assert!(printed.contains("level: \"debug\"  # --log-level"), "{printed}");
+    let option = Override::new("--log-level", "logging.level", "debug");
+    let wanted = load_text(text, &[], vec![option]).unwrap().config;
+    assert_eq!(load_text(&printed, &[], Vec::new()).unwrap().config, wanted);
+}
+
+#[test]
+fn check_config_fails_with_2_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("site.yaml");
+    let (code, _, said) = check_config(&["--config", file.to_str().unwrap()]);
+    assert!(code == 2 && said.contains("the file cannot be read"), "{said}");
+    fs::write(&file, "audio: {rate_hz: 1}\n").unwrap();
+    let (code, printed, _) = check_config(&["--json", "--config", file.to_str().unwrap()]);
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!((code, report["problems"][0]["key"].as_str()), (2, Some("audio.rate_hz")), "{report}");
+}
+
 /// Values within what the key takes.
 fn value(key: &'static Key) -> BoxedStrategy<Value> {
     let text = "[ -~äß€😀]{0,12}[a-z'\":#&*!%@`]";
@@ -113,9 +149,9 @@ fn value(key: &'static Key) -> BoxedStrategy<Value> {
         }
         Kind::Float(min, max, _) => (min..=max).prop_map(|it| json!(it)).boxed(),
         Kind::Word(words) => proptest::sample::select(words).prop_map(|it| json!(it)).boxed(),
-        Kind::Address => {
-            any::<(u32, u16)>().prop_map(|(ip, port)| json!(format!("{}:{port}", std::net::Ipv4Addr::from(ip)))).boxed()
-        }
+        Kind::Address => any::<(u32, u16)>()
+            .prop_map(|(ip, port)| json!(format!("{}:{port}", std::net::Ipv4Addr::from(ip))))
+            .boxed(),
         Kind::Sha256 => "[0-9a-f]{64}".prop_map(|it| json!(it)).boxed(),
         Kind::Language => proptest::sample::select(vec!["no", "en", "auto"]).prop_map(|it| json!(it)).boxed(),
         Kind::LogFilter => proptest::sample::select(vec!["off", "info,panotti::audio=debug"])

@@ -1,6 +1,10 @@
 //! Everything together, from outside: one binary, a module for each subject.
 #![allow(
-    clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "tests"
 )]
 

@@ -1,0 +1,23 @@
+# A thin face: each target does its own set-up on a fresh Debian or Ubuntu, then calls cargo.
+.PHONY: demo test bench setup
+SHELL := /bin/bash
+# A cargo that `setup` just installed is not yet on the PATH of this shell.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# The dev profile: it builds dependencies optimised (Cargo.toml), whisper.cpp among them, which is where
+# the time goes, and spares a newcomer the link-time optimisation of a release.
+demo: setup
+	cargo run --locked -- demo $(if $(ONCE),--once)
+
+test: setup
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo test --locked --workspace
+	cargo check --locked --no-default-features
+	@.ci/deny
+
+bench: setup
+	cargo bench --locked --workspace
+
+setup:
+	@.ci/setup
