@@ -3,9 +3,30 @@
 //!
 //! All audio in here is 16 kHz mono `f32`, full scale ±1.
 
-mod transcript;
+use std::path::Path;
 
+use crate::config;
+
+mod error;
+mod formats;
+mod listener;
+pub mod model;
+mod offline;
+mod scripted;
+mod segmenter;
+mod transcript;
+pub mod vad;
+mod wer;
+pub mod whisper;
+
+pub use error::Error;
+pub use formats::Header;
+pub use listener::Listener;
+pub use offline::{Progress, TrackInput, transcribe_files};
+pub use scripted::ScriptedTranscriber;
+pub use segmenter::Segmenter;
 pub use transcript::{Segment, Transcript, TranscriptFormat, Word};
+pub use wer::word_error_rate;
 
 /// Sample rate of everything in this module, Hz (Whisper's own).
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
@@ -43,10 +64,25 @@ pub trait Transcriber: Send {
     /// The model's name, for transcripts and status.
     fn name(&self) -> String;
 
+    /// The language it writes, ISO 639-1, or `auto` where the model decides.
+    fn language(&self) -> String {
+        "en".into()
+    }
+
     /// What computes: `cpu`, `cuda`, `vulkan`.
     fn accelerator(&self) -> String {
         "cpu".into()
     }
+}
+
+/// The transcriber that `config` asks for. The model file is checked from end to end before it is loaded.
+pub fn load(config: &config::Transcription, models_dir: &Path) -> Result<Box<dyn Transcriber>, Error> {
+    let Some(name) = &config.model else {
+        return Err(Error::NoModel { models_dir: models_dir.into() });
+    };
+    let path = model::resolve(name, models_dir);
+    model::check_whisper(&path, models_dir, config.model_sha256.as_deref())?;
+    whisper::load(&path, config)
 }
 
 /// An utterance could not be written down.
