@@ -131,6 +131,11 @@ impl From<recordings::Error> for Problem {
             recordings::Error::Invalid(_) => Self::unprocessable(detail),
             recordings::Error::Conflict(_) => Self::new(StatusCode::CONFLICT, detail),
             recordings::Error::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
+            recordings::Error::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).try_again(5),
+            recordings::Error::Log(error) => error.into(),
+            error @ (recordings::Error::File { .. }
+            | recordings::Error::Recover { .. }
+            | recordings::Error::Damaged { .. }) => Self::internal(error),
         }
     }
 }

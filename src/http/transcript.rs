@@ -67,7 +67,7 @@ pub(super) async fn get(
                     .try_again(5),
             });
         };
-        let header = Header { title: &recording.title, metadata: &recording.metadata };
+        let header = Header { title: recording.title.clone(), metadata: recording.metadata.clone() };
         Ok(transcript.render(format, &header))
     })
     .await?;
