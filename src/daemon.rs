@@ -38,7 +38,8 @@ pub struct Daemon {
     recordings: Recordings,
     log: EventLog,
     pipeline: Pipeline,
-    http: JoinHandle<io::Result<()>>,
+    /// `None` once it has ended.
+    http: Option<JoinHandle<io::Result<()>>>,
     stop_http: oneshot::Sender<()>,
     runtime: Runtime,
     /// Last: the directory is free when everything else is gone.
@@ -82,7 +83,7 @@ impl Daemon {
             // A dropped sender says the same as a message.
             drop(stopped.await);
         };
-        let http = runtime.spawn(http::serve(listener, app, until));
+        let http = Some(runtime.spawn(http::serve(listener, app, until)));
         let daemon = Self { address, status, recordings, log, pipeline, http, stop_http, runtime, _lock: lock };
         daemon.tell(names::SYSTEM_STARTED, json!({ "version": env!("CARGO_PKG_VERSION"), "address": address }));
         daemon.wait_for_capture(Duration::from_secs(2));
@@ -105,6 +106,11 @@ impl Daemon {
         &self.recordings
     }
 
+    /// The log.
+    pub fn log(&self) -> &EventLog {
+        &self.log
+    }
+
     /// Runs a future on the service's runtime.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
@@ -114,6 +120,7 @@ impl Daemon {
     /// SIGTERM or SIGINT comes or the HTTP server ends.
     pub fn run_until_signal(&mut self) -> anyhow::Result<()> {
         systemd::notify_ready(&self.status_line());
+        let mut http = self.http.take().context("the HTTP server has ended")?;
         let mut watchdog = Watchdog::new(&self.status);
         let period = systemd::watchdog_interval().map_or(Duration::from_secs(2), |it| it / 3);
         let runtime = self.runtime.handle().clone();
@@ -127,7 +134,7 @@ impl Daemon {
                 tokio::select! {
                     _ = terminate.recv() => return Ok(()),
                     _ = interrupt.recv() => return Ok(()),
-                    ended = &mut self.http => match ended {
+                    ended = &mut http => match ended {
                         Ok(Ok(())) => bail!("the HTTP server has ended"),
                         Ok(Err(error)) => return Err(error).context("the HTTP server has failed"),
                         Err(error) => return Err(error).context("the HTTP server has panicked"),
@@ -150,7 +157,7 @@ impl Daemon {
     /// Stops everything in order: the running recording is closed and written down after the next start.
     pub fn stop(self) {
         let began = Instant::now();
-        systemd::notify_stopping();
+        systemd::notify_stopping("stopping");
         tracing::info!("Stopping.");
         let recordings = self.recordings.clone();
         match self.runtime.block_on(async { tokio::time::timeout(STOP_WITHIN, recordings.close_active()).await }) {

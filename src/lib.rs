@@ -31,9 +31,11 @@
 pub mod audio;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod event_log;
-pub mod logging;
 pub mod http;
+pub mod logging;
+pub mod pipeline;
 pub mod recordings;
 pub mod security;
 pub mod speech;

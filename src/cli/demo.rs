@@ -1,17 +1,227 @@
-//! `panotti demo`: not in this build.
+//! `panotti demo`: the whole service on a spoken meeting that comes with the program. Owns setting the
+//! stage (a virtual microphone, a model, a place for the data) and telling the viewer what happens;
+//! what is shown is the real service.
 
-use std::process::ExitCode;
+use std::{
+    fs,
+    io::{self, Write},
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
-use crate::config::Config;
+use anyhow::Context;
+use panotti_sdk::names;
 
-/// What `panotti demo` is told.
+use crate::{
+    config::Config,
+    daemon::Daemon,
+    event_log::Filter,
+    http::Access,
+    recordings::{NewRecording, Recording, State},
+    speech::{Header, Segment, Transcript, TranscriptFormat, word_error_rate},
+    status::ModelState,
+};
+
+const MODEL: &[u8] = include_bytes!("../../tests/fixtures/panotti-demo.en-q5_1.bin");
+const MEETING: &[u8] = include_bytes!("../../tests/fixtures/meeting_picked.wav");
+const REFERENCE: &str = include_str!("../../tests/fixtures/meeting_picked.txt");
+
+/// What `demo` is given.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// End after the transcript; the exit code is 0 only if words were recognised
+    #[arg(long)]
+    once: bool,
+    /// Address of the page; another port is taken when this one is in use
+    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 54789)))]
+    listen: SocketAddr,
+}
 
-/// Runs it.
-///
-/// # Errors
-/// Always: there is nothing to run.
-pub fn run(_args: &Args, _config: &Config) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`panotti demo` is not in this build")
+/// Shows everything once, and stays until Ctrl-C.
+pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    let stage = Stage::set(config)?;
+    let config = stage.config(config, args.listen);
+    writeln!(out, "Panotti demo: a spoken meeting, {} s, {}.", MEETING.len() / 32_000, stage.source)?;
+
+    let mut daemon = Daemon::start(config, Access::OpenOnLoopback)?;
+    writeln!(out, "The page: http://{}/  (no key is needed here; Ctrl-C ends the demo)\n", daemon.address())?;
+    let shown = show(&mut out, &daemon, &stage);
+    let ended = match &shown {
+        Ok(_) if !args.once => {
+            writeln!(out, "\nThe page stays up: http://{}/  Press Ctrl-C to end.", daemon.address())?;
+            daemon.run_until_signal()
+        }
+        _ => Ok(()),
+    };
+    daemon.stop();
+    stage.clear();
+    ended?;
+    Ok(if shown? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Records the meeting and prints what becomes of it. Whether words were recognised.
+fn show(out: &mut impl Write, daemon: &Daemon, stage: &Stage) -> anyhow::Result<bool> {
+    wait_for_model(daemon)?;
+    let title = NewRecording { title: "Panotti demo".into(), ..NewRecording::default() };
+    let recording = daemon.block_on(daemon.recordings().start(title))?;
+    writeln!(out, "Recording {} has begun. Captions, as they are heard:", recording.id)?;
+    let mut captions = Captions::new(daemon, &recording);
+    let end = Instant::now() + stage.length;
+    while Instant::now() < end {
+        captions.print(out)?;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    daemon.block_on(daemon.recordings().stop(&recording.id))?;
+    let recording = loop {
+        captions.print(out)?;
+        let now = daemon.recordings().get(&recording.id)?;
+        if matches!(now.state, State::Done | State::Failed) {
+            break now;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    if let Some(error) = &recording.error {
+        writeln!(out, "The box says: {error}")?;
+    }
+    let Some(transcript) = daemon.recordings().transcript(&recording.id)? else {
+        writeln!(out, "Nothing was written down.")?;
+        return Ok(false);
+    };
+    print_results(out, daemon, &recording, &transcript)
+}
+
+fn print_results(
+    out: &mut impl Write,
+    daemon: &Daemon,
+    recording: &Recording,
+    transcript: &Transcript,
+) -> anyhow::Result<bool> {
+    writeln!(out, "\nRecording")?;
+    for file in daemon.recordings().audio_files(recording)?.concat() {
+        writeln!(out, "  {} ({:.1} s)", file.display(), recording.duration_ms as f64 / 1000.0)?;
+    }
+    writeln!(out, "Transcript, the final pass over the recording:")?;
+    let header = Header { title: recording.title.clone(), metadata: recording.metadata.clone() };
+    for line in transcript.render(TranscriptFormat::Txt, &header).lines() {
+        writeln!(out, "  {line}")?;
+    }
+    writeln!(out, "In every format:")?;
+    let folder = daemon.recordings().audio_files(recording)?.concat();
+    let folder = folder.first().and_then(|it| it.parent()).context("the recording has no folder")?.to_owned();
+    for (format, ending) in [
+        (TranscriptFormat::Txt, "txt"),
+        (TranscriptFormat::Md, "md"),
+        (TranscriptFormat::Json, "json"),
+        (TranscriptFormat::Srt, "srt"),
+        (TranscriptFormat::Vtt, "vtt"),
+    ] {
+        let file = folder.join(format!("{}.{ending}", recording.id));
+        fs::write(&file, transcript.render(format, &header)).with_context(|| format!("cannot write `{}`", file.display()))?;
+        writeln!(out, "  {}", file.display())?;
+    }
+    let said: Vec<_> = transcript.segments.iter().map(|it| it.text.as_str()).collect();
+    let words = said.join(" ").split_whitespace().count();
+    let rate = word_error_rate(REFERENCE, &said.join(" "));
+    writeln!(out, "{words} words; word error rate against the reference: {:.1} %", rate * 100.0)?;
+    Ok(words > 0 && rate < 1.0)
+}
+
+fn wait_for_model(daemon: &Daemon) -> anyhow::Result<()> {
+    loop {
+        match daemon.status().facts().model {
+            ModelState::Ready { .. } => return Ok(()),
+            ModelState::Failed { reason } => anyhow::bail!("the demo model cannot be used: {reason}"),
+            ModelState::None | ModelState::Loading { .. } => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// Captions of one recording, printed once each.
+struct Captions<'a> {
+    daemon: &'a Daemon,
+    filter: Filter,
+    seen: u64,
+}
+
+impl<'a> Captions<'a> {
+    fn new(daemon: &'a Daemon, recording: &Recording) -> Self {
+        let name = Some(names::CAPTION_PUBLISHED.to_string());
+        Self { daemon, filter: Filter { name, correlation_id: Some(recording.correlation_id) }, seen: 0 }
+    }
+
+    fn print(&mut self, out: &mut impl Write) -> anyhow::Result<()> {
+        for event in self.daemon.log().read(self.seen, 100, &self.filter)? {
+            self.seen = event.seq;
+            let segment = event.payload.get("segment").cloned().unwrap_or_default();
+            if let Ok(Segment { start_ms, text, .. }) = serde_json::from_value(segment) {
+                let seconds = start_ms / 1000;
+                writeln!(out, "  [{:02}:{:02}] {text}", seconds / 60, seconds % 60)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the demo needs on disk, and how it is heard.
+struct Stage {
+    dir: PathBuf,
+    /// Whether the directory goes when the demo ends.
+    temporary: bool,
+    device: String,
+    source: &'static str,
+    length: Duration,
+}
+
+impl Stage {
+    fn set(config: &Config) -> anyhow::Result<Self> {
+        // A data directory that was asked for stays; the default one is the service's, not the demo's.
+        let temporary = config.storage.data_dir == Config::default().storage.data_dir;
+        let dir = if temporary {
+            std::env::temp_dir().join(format!("panotti-demo-{}", std::process::id()))
+        } else {
+            config.storage.data_dir.clone()
+        };
+        let write = |name: &str, bytes: &[u8]| -> anyhow::Result<PathBuf> {
+            let path = dir.join(name);
+            fs::write(&path, bytes).with_context(|| format!("cannot write `{}`", path.display()))?;
+            Ok(path)
+        };
+        fs::create_dir_all(dir.join("models"))
+            .with_context(|| format!("cannot create `{}`: choose a place with --data-dir", dir.display()))?;
+        write("models/ggml-panotti-demo.en-q5_1.bin", MODEL)?;
+        let meeting = write("meeting.wav", MEETING)?;
+        // The fixture is 16 kHz mono 16 bit; a second of silence lets the last caption come.
+        let length = Duration::from_secs_f64(MEETING.len() as f64 / 32_000.0 + 1.0);
+        let (device, source) = virtual_microphone(&dir, &meeting)?;
+        Ok(Self { dir, temporary, device, source, length })
+    }
+
+    fn config(&self, config: &Config, listen: SocketAddr) -> Config {
+        let mut config = config.clone();
+        config.storage.data_dir.clone_from(&self.dir);
+        config.storage.recordings_dir = None;
+        config.server.listen = match std::net::TcpListener::bind(listen) {
+            Ok(_) => listen,
+            Err(_) => SocketAddr::new(listen.ip(), 0),
+        };
+        config.audio.device.clone_from(&self.device);
+        config.audio.labels.clear();
+        config.transcription.model = Some("panotti-demo.en-q5_1".into());
+        config
+    }
+
+    fn clear(self) {
+        if self.temporary {
+            // A temporary directory that cannot be removed is the system's to clean.
+            drop(fs::remove_dir_all(&self.dir));
+        }
+    }
+}
+
+/// alsa-lib's file plugin when it is there, else the WAV file itself.
+fn virtual_microphone(dir: &Path, meeting: &Path) -> anyhow::Result<(String, &'static str)> {
+    Ok((format!("wav:{}", meeting.display()), "played by the built-in WAV source"))
 }

@@ -10,11 +10,11 @@
 //!  "notices": what happens to the microphone ─▶ events
 //! ```
 
-mod listen;
+mod ear;
 mod queue;
 mod reader;
-mod record;
-mod transcribe;
+mod recorder;
+mod scribe;
 
 use std::{
     io,
@@ -50,7 +50,7 @@ pub struct Pipeline {
     readers: Vec<JoinHandle<()>>,
     scribe: JoinHandle<()>,
     /// Kept while the pipeline runs; dropping it ends capture.
-    capture: audio::CaptureGuard,
+    capture: audio::CaptureHandle,
 }
 
 /// The pipeline cannot be started.
@@ -86,26 +86,20 @@ impl Pipeline {
         tracing::info!(recorder = why, "Recordings are written.");
         status.update(|it| it.recorder = why);
 
-        let (capture, capture_guard) =
-            Capture::start(&config.audio, status.clone()).map_err(Error::Capture)?.into_parts();
+        let Capture { record, listen, notices, handle } =
+            Capture::start(&config.audio, status.clone()).map_err(Error::Capture)?;
         let stop = Arc::new(AtomicBool::new(false));
         let queue = Arc::new(Queue::new(status.clone()));
 
-        let recorder = record::Recorder {
-            options: config.record.clone(),
-            min_free_bytes: config.storage.min_free_mib << 20,
-            backend,
-            recordings: recordings.clone(),
-            job: None,
-            last_ms: 0,
-        };
-        let ear = listen::Ear {
+        let (options, min_free_bytes) = (config.record.clone(), config.storage.min_free_mib << 20);
+        let owner = recordings.clone();
+        let ear = ear::Ear {
             vad: config.vad.clone(),
             labels: config.audio.labels.clone(),
             queue: queue.clone(),
             job: None,
         };
-        let scribe = transcribe::Scribe {
+        let scribe = scribe::Scribe {
             transcription: config.transcription.clone(),
             vad: config.vad.clone(),
             models_dir: config.storage.models_dir(),
@@ -121,10 +115,13 @@ impl Pipeline {
         let (record_status, listen_status) = (status.clone(), status.clone());
         let readers = vec![
             spawn("record", move || {
-                reader::read(&capture.record, &recorder_marks, recorder, &stop_record, &record_status.record_ticks);
+                // Made here: what io_uring gives belongs to one thread.
+                let recorder =
+                    recorder::Recorder { options, min_free_bytes, backend, recordings: owner, job: None, last_ms: 0 };
+                reader::read(&record, &recorder_marks, recorder, &stop_record, &record_status.record_ticks);
             })?,
             spawn("listen", move || {
-                reader::read(&capture.listen, &ear_marks, ear, &stop_listen, &listen_status.listen_ticks);
+                reader::read(&listen, &ear_marks, ear, &stop_listen, &listen_status.listen_ticks);
             })?,
         ];
         let scribe = spawn("transcribe", move || scribe.run())?;
@@ -132,8 +129,8 @@ impl Pipeline {
         // These two end by themselves when the last sender is gone: `Recordings`, and capture.
         spawn("control", move || control.run(commands))?;
         let log = log.clone();
-        spawn("notices", move || tell_notices(&capture.notices, &log))?;
-        Ok(Self { stop, queue, readers, scribe, capture: capture_guard })
+        spawn("notices", move || tell_notices(&notices, &log))?;
+        Ok(Self { stop, queue, readers, scribe, capture: handle })
     }
 
     /// Stops everything, waiting at most `patience` for the transcriber: what it leaves undone is taken up
@@ -164,8 +161,8 @@ fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<Joi
 /// The thread "control".
 struct Control {
     status: Arc<Status>,
-    to_recorder: Sender<Marker<record::Mark>>,
-    to_ear: Sender<Marker<listen::Mark>>,
+    to_recorder: Sender<Marker<recorder::Mark>>,
+    to_ear: Sender<Marker<ear::Mark>>,
     queue: Arc<Queue>,
 }
 
@@ -181,8 +178,8 @@ impl Control {
             Command::Start { id, dir, reply } => {
                 let begun = self.ready().and_then(|()| {
                     let (answer, begun) = oneshot::channel();
-                    let begin = record::Mark::Begin { id: id.clone(), dir, reply: answer };
-                    self.mark(begin, listen::Mark::Begin { id });
+                    let begin = recorder::Mark::Begin { id: id.clone(), dir, reply: answer };
+                    self.mark(begin, ear::Mark::Begin { id });
                     begun.blocking_recv().unwrap_or(Err(STOPPING.into()))
                 });
                 if begun.is_err() {
@@ -191,18 +188,18 @@ impl Control {
                 drop(reply.send(begun));
             }
             Command::Pause { reply } => {
-                let paused = self.both(|reply| record::Mark::Pause { reply }, listen::Mark::Pause);
+                let paused = self.both(|reply| recorder::Mark::Pause { reply }, ear::Mark::Pause);
                 drop(reply.send(paused));
             }
             Command::Resume { reply } => {
                 let resumed = self
                     .ready()
-                    .and_then(|()| self.both(|reply| record::Mark::Resume { reply }, listen::Mark::Resume));
+                    .and_then(|()| self.both(|reply| recorder::Mark::Resume { reply }, ear::Mark::Resume));
                 drop(reply.send(resumed));
             }
             Command::Stop { reply } => {
                 let (answer, listened) = oneshot::channel();
-                let closed = self.both(|reply| record::Mark::End { reply }, listen::Mark::End { reply: answer });
+                let closed = self.both(|reply| recorder::Mark::End { reply }, ear::Mark::End { reply: answer });
                 // The last utterance is queued before the final pass is.
                 drop(listened.blocking_recv());
                 drop(reply.send(closed));
@@ -223,7 +220,7 @@ impl Control {
     }
 
     /// The same mark at the same frame for both readers.
-    fn mark(&self, record: record::Mark, listen: listen::Mark) {
+    fn mark(&self, record: recorder::Mark, listen: ear::Mark) {
         let at = self.status.position();
         // A reader that is gone drops its answer with the mark, and the asker sees that.
         drop(self.to_recorder.send(Marker { at, mark: record }));
@@ -232,8 +229,8 @@ impl Control {
 
     fn both(
         &self,
-        record: impl FnOnce(oneshot::Sender<u64>) -> record::Mark,
-        listen: listen::Mark,
+        record: impl FnOnce(oneshot::Sender<u64>) -> recorder::Mark,
+        listen: ear::Mark,
     ) -> Result<u64, String> {
         let (answer, done) = oneshot::channel();
         self.mark(record(answer), listen);
@@ -243,7 +240,7 @@ impl Control {
     fn end_listening(&self) {
         let (answer, _) = oneshot::channel();
         let at = self.status.position();
-        drop(self.to_ear.send(Marker { at, mark: listen::Mark::End { reply: answer } }));
+        drop(self.to_ear.send(Marker { at, mark: ear::Mark::End { reply: answer } }));
     }
 }
 
@@ -261,7 +258,7 @@ fn tell_notices(notices: &Receiver<Notice>, log: &EventLog) {
         };
         let event = NewEvent::new(name, payload).from_source("core").with_priority(priority);
         if let Err(error) = log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
-            tracing::error!(error = record::chain(&error), "An event was lost.");
+            tracing::error!(error = recorder::chain(&error), "An event was lost.");
         }
     }
 }

@@ -116,8 +116,8 @@ impl Ear {
                     resampled: Vec::new(),
                     found: Vec::new(),
                 }),
-                (Err(error), _) => tracing::error!(error = super::record::chain(&error), "Cannot listen."),
-                (_, Err(error)) => tracing::error!(error = super::record::chain(&error), "Cannot listen."),
+                (Err(error), _) => tracing::error!(error = super::recorder::chain(&error), "Cannot listen."),
+                (_, Err(error)) => tracing::error!(error = super::recorder::chain(&error), "Cannot listen."),
             }
         }
     }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     queue::{Live, Queue, Work},
-    record::chain,
+    recorder::chain,
 };
 use crate::{
     config::{Transcription, Vad},
