@@ -1,7 +1,7 @@
 //! Keys as text. Owns how they are made, that they are never printed by accident, and comparing them in
 //! constant time; leaves who holds them to the parent.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -86,7 +86,6 @@ pub(super) fn id_of(key: &str) -> Option<&str> {
 
 fn push_hex(text: &mut String, bytes: &[u8]) {
     for byte in bytes {
-        // Writing to a string cannot fail.
-        drop(write!(text, "{byte:02x}"));
+        text.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
     }
 }
