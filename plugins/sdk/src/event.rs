@@ -52,7 +52,10 @@ impl EventName {
             }
             place += 1;
         }
-        assert!(words > 1 && length > 0 && bytes.len() <= 128, "an event name is two or more words joined by dots");
+        assert!(
+            words > 1 && length > 0 && bytes.len() <= 128,
+            "an event name is two or more words joined by dots"
+        );
         Self(Cow::Borrowed(text))
     }
 

@@ -1,6 +1,7 @@
 //! The page and the documentation: complete, and with nothing from elsewhere.
 
 use super::*;
+use crate::http::page;
 
 #[tokio::test]
 async fn the_page_loads_nothing_from_elsewhere() {
