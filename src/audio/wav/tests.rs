@@ -127,7 +127,7 @@ fn errors_say_what_to_do() {
     };
     let cases = [
         (Vec::new(), "is no WAV file (it is empty)"),
-        (b"OggS\0\x02 vorbis".to_vec(), r#"is no WAV file (it starts with "OggS\x00\x02 vorb")"#),
+        (b"OggS\0\x02 vorbis".to_vec(), r#"is no WAV file (it starts with "OggS\x00\x02 vorbi")"#),
         (b"RIFX\0\0\0\0WAVE".to_vec(), "big-endian WAV (RIFX) is not supported"),
         (plain[..20].to_vec(), "damaged"),
         (plain[..40].to_vec(), "it ends before its audio begins"),
