@@ -102,7 +102,7 @@ fn more_than_4_gib_is_told_by_rf64() {
         let big = data_bytes > u64::from(u32::MAX) - 100;
         assert_eq!(bytes.starts_with(b"RF64"), big);
         let mut sparse = tempfile::tempfile().unwrap();
-        std::io::Write::write_all(&mut sparse, &bytes).unwrap();
+        io::Write::write_all(&mut sparse, &bytes).unwrap();
         sparse.set_len(bytes.len() as u64 + data_bytes + 1000).unwrap();
         let info = read_info(&mut sparse).unwrap();
         assert_eq!((info.data_offset, info.frames()), (bytes.len() as u64, data_bytes / 4));

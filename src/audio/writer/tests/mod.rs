@@ -1,5 +1,5 @@
 //! What is written is read back by somebody else, whole, and after every kind of interruption.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
 mod system;
 
