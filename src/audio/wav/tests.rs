@@ -1,3 +1,4 @@
+//! Headers of ours judged by hound, headers of others by hand, and anything at all by proptest.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::io::Cursor;
