@@ -6,6 +6,8 @@ mod envelope;
 mod error;
 mod filter;
 mod store;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 mod wait;
 mod writer;

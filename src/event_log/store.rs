@@ -159,6 +159,12 @@ impl Store {
         self.meta.put(txn, NEXT_SEQ_KEY, &seq)
     }
 
+    /// Says that `version` upgrade steps were taken.
+    #[cfg(test)]
+    pub(super) fn set_schema(&self, txn: &mut RwTxn<'_>, version: u64) -> heed::Result<()> {
+        self.meta.put(txn, SCHEMA_KEY, &version)
+    }
+
     /// Stores `event`, encoded as `envelope`, at the end, where it gets `seq`.
     pub(super) fn put_event(
         &self,
