@@ -1,7 +1,7 @@
 //! Answers that tell of a failure. Owns the problem document (RFC 9457) and how errors of other modules
 //! become one: what the client is told, and apart from it what is logged.
 
-use std::{error::Error, fmt::Write};
+use std::{error::Error, fmt::Write, io};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -125,24 +125,44 @@ fn chain(error: &dyn Error) -> String {
 
 impl From<recordings::Error> for Problem {
     fn from(error: recordings::Error) -> Self {
-        let detail = error.to_string();
+        use recordings::Error;
+        let unavailable = |detail| Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).try_again(2);
         match error {
-            recordings::Error::Unknown { .. } => Self::not_found(detail),
-            recordings::Error::Invalid(_) => Self::unprocessable(detail),
-            recordings::Error::Conflict(_) => Self::new(StatusCode::CONFLICT, detail),
-            recordings::Error::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
-            recordings::Error::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).try_again(5),
-            recordings::Error::Log(error) => error.into(),
-            error @ (recordings::Error::File { .. }
-            | recordings::Error::Recover { .. }
-            | recordings::Error::Damaged { .. }) => Self::internal(error),
+            Error::Unknown { .. } => Self::not_found(error.to_string()),
+            Error::Invalid(detail) => Self::unprocessable(detail),
+            Error::Conflict(detail) => Self::new(StatusCode::CONFLICT, detail),
+            Error::Unavailable(detail) => unavailable(detail),
+            Error::Stopping => unavailable(error.to_string()),
+            Error::Log(error) => error.into(),
+            Error::File { ref source, .. } if is_full(source) => {
+                let detail = "the disk is full: delete recordings or make room on it";
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, detail).caused_by(error)
+            }
+            error => Self::internal(error),
         }
     }
 }
 
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 impl From<event_log::Error> for Problem {
     fn from(error: event_log::Error) -> Self {
-        Self::internal(error)
+        use event_log::Error;
+        match error {
+            Error::Invalid(_) | Error::Pattern { .. } | Error::TooLarge { .. } => {
+                Self::unprocessable(error.to_string())
+            }
+            Error::Backpressure | Error::Closed => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).try_again(5)
+            }
+            Error::Full { .. } => {
+                let detail = "the disk is full: delete recordings or make room on it";
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, detail).caused_by(error)
+            }
+            error => Self::internal(error),
+        }
     }
 }
 

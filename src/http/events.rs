@@ -13,7 +13,7 @@ use super::{
     input::Query,
     recordings::{blocking, limit},
 };
-use crate::event_log::Filter;
+use crate::event_log::{Filter, Pattern};
 
 /// Which events, and which part of them.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -96,14 +96,8 @@ pub(super) struct EventContextDocument {
 
 /// The filter that `name` and `correlation_id` ask for.
 pub(super) fn filter(name: Option<String>, correlation_id: Option<Uuid>) -> Result<Filter, Problem> {
-    let word = |word: &str| {
-        matches!(word, "*" | "**")
-            || !word.is_empty() && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-    };
-    if name.as_ref().is_some_and(|name| name.len() > 128 || !name.split('.').all(word)) {
-        return Err(Problem::unprocessable(
-            "`name` must be words of a-z, 0-9 and _ joined by dots, where `*` stands for one word and `**` for the rest",
-        ));
+    if let Some(name) = &name {
+        Pattern::parse(name)?;
     }
     Ok(Filter { name, correlation_id })
 }

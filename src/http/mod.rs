@@ -5,6 +5,8 @@
 //! key), `viewer`, `operator`, and `original`, whose refusals look as the original's. The group also
 //! writes its part of the OpenAPI document, so that neither can be forgotten.
 
+#![allow(unused_qualifications, reason = "utoipa repeats the types of arguments with their path")]
+
 mod audio;
 mod auth;
 mod cursor;

@@ -46,14 +46,7 @@ pub(super) async fn get(
     Query(query): Query<TranscriptQuery>,
 ) -> Result<([(HeaderName, String); 2], String), Problem> {
     let format = query.format.unwrap_or(TranscriptFormat::Json);
-    let (kind, extension) = match format {
-        TranscriptFormat::Json => ("application/json", "json"),
-        TranscriptFormat::Txt => ("text/plain; charset=utf-8", "txt"),
-        TranscriptFormat::Md => ("text/markdown; charset=utf-8", "md"),
-        TranscriptFormat::Srt => ("application/x-subrip; charset=utf-8", "srt"),
-        TranscriptFormat::Vtt => ("text/vtt; charset=utf-8", "vtt"),
-    };
-    let file_name = format!("attachment; filename=\"{id}.{extension}\"");
+    let file_name = format!("attachment; filename=\"{id}.{}\"", format.name());
     let recordings = shared.app.recordings.clone();
     let text = blocking(move || {
         let recording = recordings.get(&id)?;
@@ -67,9 +60,9 @@ pub(super) async fn get(
                     .try_again(5),
             });
         };
-        let header = Header { title: recording.title.clone(), metadata: recording.metadata.clone() };
+        let header = Header { title: recording.title, metadata: recording.metadata };
         Ok(transcript.render(format, &header))
     })
     .await?;
-    Ok(([(header::CONTENT_TYPE, kind.into()), (header::CONTENT_DISPOSITION, file_name)], text))
+    Ok(([(header::CONTENT_TYPE, format.media_type().into()), (header::CONTENT_DISPOSITION, file_name)], text))
 }

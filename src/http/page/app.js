@@ -1,0 +1,438 @@
+// The page: what the API says, shown; what the user does, asked of the API. Text of users and speakers
+// only ever goes through textContent.
+
+const $ = (id) => document.getElementById(id);
+const KEY = 'panotti-key';
+const LEVEL_INTERVAL_MS = 250;
+const SILENCE_LIMIT_MS = 30_000; // The server sends a heartbeat every 10 s.
+
+let key = sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? '';
+let role = null;
+let stream = null;      // AbortController of the event stream.
+let lastSeq = null;     // The last event seen; the stream goes on after it.
+let running = null;     // The recording that runs.
+let shown = null;       // The recording in the detail card.
+let nextCursor = null;
+
+// --- Asking -----------------------------------------------------------------------------------------
+
+class Refused extends Error {
+  constructor(status, detail) { super(detail); this.status = status; }
+}
+
+const headers = (more = {}) => (key ? { 'X-API-Key': key, ...more } : more);
+
+async function ask(path, { method = 'GET', body, as = 'json' } = {}) {
+  const response = await fetch(path, {
+    method,
+    headers: headers(body ? { 'Content-Type': 'application/json' } : {}),
+    body: body && JSON.stringify(body),
+  });
+  if (!response.ok) {
+    const problem = await response.json().catch(() => ({}));
+    throw new Refused(response.status, typeof problem.detail === 'string' ? problem.detail : response.statusText);
+  }
+  return response.status === 204 ? null : response[as]();
+}
+
+function tell(message) {
+  $('notice').textContent = message ?? '';
+  $('notice').hidden = !message;
+}
+
+/** Runs what a button does: disabled meanwhile, failures told. */
+function act(element, work) {
+  return async (event) => {
+    event.preventDefault();
+    element.disabled = true;
+    tell(null);
+    try {
+      await work(event);
+    } catch (error) {
+      if (error.status === 401) return askForKey(error.message);
+      tell(error.status ? sentence(error.message) : 'The box does not answer. Is it on, and are you on its network?');
+    } finally {
+      element.disabled = false;
+    }
+  };
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
+
+// --- Building ---------------------------------------------------------------------------------------
+
+function make(name, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
+}
+
+function clock(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  const two = (n) => String(n).padStart(2, '0');
+  return (s >= 3600 ? `${Math.floor(s / 3600)}:` : '') + `${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+}
+
+function line(time, speaker, text) {
+  const what = make('span');
+  if (speaker) what.append(make('span', { className: 'who', textContent: `${speaker}: ` }));
+  what.append(make('span', { textContent: text }));
+  return make('li', {}, time, what);
+}
+
+// --- Key --------------------------------------------------------------------------------------------
+
+async function begin() {
+  let session;
+  try {
+    session = await ask('/session');
+  } catch (error) {
+    if (error.status === 401) return askForKey(sentence(error.message));
+    if (error.status) { connection(sentence(error.message), 'bad'); return; }
+    connection('The box does not answer. Trying again…', 'bad');
+    setTimeout(begin, 2000);
+    return;
+  }
+  if (!session.role) return askForKey(session.hint && key === '' ? sentence(session.hint) : undefined);
+  role = session.role;
+  $('login').hidden = true;
+  $('app').hidden = false;
+  $('forget').hidden = !session.key_required;
+  $('start-form').hidden = !mayRecord();
+  ask('/system').then((it) => { $('version').textContent = `Version ${it.version}`; }, () => {});
+  await refresh().catch(() => {});
+  follow();
+}
+
+const mayRecord = () => role === 'operator' || role === 'admin';
+
+function askForKey(hint) {
+  stream?.abort();
+  role = null;
+  $('app').hidden = true;
+  $('forget').hidden = true;
+  $('login').hidden = false;
+  if (hint) $('login-hint').textContent = hint;
+  connection('Not signed in');
+  $('key').focus();
+}
+
+$('login-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  key = $('key').value.trim();
+  $('key').value = '';
+  localStorage.removeItem(KEY);
+  sessionStorage.setItem(KEY, key);
+  if ($('remember').checked) localStorage.setItem(KEY, key);
+  begin();
+});
+
+$('forget').addEventListener('click', () => {
+  key = '';
+  sessionStorage.removeItem(KEY);
+  localStorage.removeItem(KEY);
+  location.reload();
+});
+
+// --- Events -----------------------------------------------------------------------------------------
+
+function connection(text, tone = '') {
+  const pill = $('connection');
+  if (pill.textContent !== text) pill.textContent = text;
+  pill.dataset.tone = tone;
+}
+
+/** Follows the event stream for as long as the page lives, going on after the last event seen. */
+async function follow() {
+  stream?.abort();
+  const mine = (stream = new AbortController());
+  let wait = 500;
+  while (!mine.signal.aborted) {
+    try {
+      await read(mine, () => { wait = 500; });
+    } catch (error) {
+      if (error.status === 401) return askForKey(sentence(error.message));
+    }
+    if (mine.signal.aborted) return;
+    connection('Connection lost. Trying again…', 'bad');
+    await new Promise((done) => setTimeout(done, wait));
+    wait = Math.min(wait * 2, 5000);
+  }
+}
+
+async function read(mine, alive) {
+  // What is missed between now and the first connection is read from the captions of the recording.
+  const request = new AbortController();
+  const stop = () => request.abort();
+  mine.signal.addEventListener('abort', stop);
+  let watch = setTimeout(stop, SILENCE_LIMIT_MS);
+  try {
+    const resume = lastSeq === null ? {} : { 'Last-Event-ID': String(lastSeq) };
+    const response = await fetch('/events/stream', { headers: headers(resume), signal: request.signal });
+    if (!response.ok) {
+      const problem = await response.json().catch(() => ({}));
+      throw new Refused(response.status, problem.detail ?? response.statusText);
+    }
+    connection('Connected');
+    alive();
+    if (lastSeq === null) await refresh();
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      clearTimeout(watch);
+      watch = setTimeout(stop, SILENCE_LIMIT_MS);
+      text += value;
+      const blocks = text.split('\n\n');
+      text = blocks.pop();
+      for (const block of blocks) {
+        const data = block.split('\n').filter((it) => it.startsWith('data:')).map((it) => it.slice(5).trimStart());
+        if (data.length) happened(JSON.parse(data.join('\n')));
+      }
+    }
+  } finally {
+    clearTimeout(watch);
+    mine.signal.removeEventListener('abort', stop);
+  }
+}
+
+function happened(event) {
+  lastSeq = event.seq;
+  const { name, payload } = event;
+  if (name === 'caption.published') {
+    if (running?.id === payload.recording_id) caption(payload.segment);
+  } else if (name.startsWith('recording.') || name.startsWith('transcription_local.')) {
+    refreshSoon();
+  }
+}
+
+let refreshTimer = null;
+function refreshSoon() {
+  clearTimeout(refreshTimer);
+  refreshTimer = setTimeout(() => refresh().catch(() => {}), 100);
+}
+
+async function refresh() {
+  const [now, list] = await Promise.all([ask('/live'), ask('/recordings?limit=20')]);
+  await showRunning(now.recording);
+  showList(list, false);
+  if (shown) {
+    const changed = list.items.find((it) => it.id === shown.id);
+    if (changed && changed.state !== shown.state) await open(changed, false);
+  }
+}
+
+// --- Now --------------------------------------------------------------------------------------------
+
+const heard = new Set();
+
+function caption(segment) {
+  const id = `${segment.start_ms}-${segment.end_ms}-${segment.speaker ?? ''}`;
+  if (heard.has(id)) return;
+  heard.add(id);
+  const list = $('captions');
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  list.append(line(make('span', { className: 'time', textContent: clock(segment.start_ms) }), segment.speaker, segment.text));
+  $('captions-empty').hidden = true;
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
+async function showRunning(recording) {
+  const begun = recording && recording.id !== running?.id;
+  running = recording;
+  $('running').hidden = !recording;
+  $('start-form').hidden = Boolean(recording) || !mayRecord();
+  if (!recording) return;
+  const paused = recording.state === 'paused';
+  $('running-title').textContent = recording.title;
+  $('running-state').textContent = { recording: 'Recording', paused: 'Paused', stopping: 'Stopping' }[recording.state] ?? recording.state;
+  $('running-state').dataset.tone = paused ? '' : 'live';
+  $('pause').hidden = paused || !mayRecord();
+  $('resume').hidden = !paused || !mayRecord();
+  $('stop').hidden = !mayRecord();
+  if (begun) {
+    heard.clear();
+    $('captions').replaceChildren();
+    $('captions-empty').hidden = false;
+    // Captions from before this page was opened.
+    const events = await ask(`/events?name=caption.published&correlation_id=${recording.correlation_id}&limit=200`).catch(() => null);
+    for (const event of events?.items.reverse() ?? []) caption(event.payload.segment);
+  }
+}
+
+$('start-form').addEventListener('submit', act($('start'), async () => {
+  const attendees = $('attendees').value.split(',').map((it) => it.trim()).filter(Boolean);
+  await ask('/recordings', { method: 'POST', body: { title: $('title').value.trim(), attendees } });
+  $('title').value = '';
+  await refresh();
+  $('stop').focus();
+}));
+for (const action of ['pause', 'resume', 'stop']) {
+  $(action).addEventListener('click', act($(action), async () => {
+    await ask(`/recordings/${running.id}/${action}`, { method: 'POST' });
+    await refresh();
+  }));
+}
+
+function showLevels({ capture, model, levels }) {
+  const source = {
+    starting: () => 'The microphone is being opened.',
+    running: () => `Listening to ${capture.device}.`,
+    lost: () => `The microphone is lost: ${capture.reason}`,
+    ended: () => 'The audio source has ended.',
+  }[capture.state]?.() ?? '';
+  const words = {
+    none: ' No model is configured, so nothing is written down.',
+    loading: ' The model is loading.',
+    failed: ` The model cannot be used: ${model.reason}`,
+  }[model.state] ?? '';
+  if ($('source').textContent !== source + words) $('source').textContent = source + words;
+  const meters = $('meters');
+  while (meters.children.length > levels.length) meters.lastChild.remove();
+  levels.forEach((level, it) => {
+    if (!meters.children[it]) {
+      const name = level.label ?? `Channel ${it + 1}`;
+      const meter = make('meter', { min: -60, max: 0, low: -50, high: -6, optimum: -20 });
+      meter.setAttribute('aria-label', `Level of ${name}`);
+      meters.append(make('div', { className: 'meter' }, make('span', { textContent: name }), meter, make('output')));
+    }
+    const [, meter, output] = meters.children[it].children;
+    meter.value = level.rms_dbfs;
+    output.textContent = level.rms_dbfs <= -120 ? 'silent' : `${level.rms_dbfs.toFixed(0)} dB`;
+  });
+}
+
+async function poll() {
+  if (role && !document.hidden) {
+    try {
+      const now = await ask('/live');
+      showLevels(now);
+      if (now.recording) $('running-time').textContent = clock(elapsed(now.recording));
+    } catch { /* The event stream tells of a lost connection. */ }
+  }
+  setTimeout(poll, LEVEL_INTERVAL_MS);
+}
+
+const elapsed = (it) => (it.state === 'paused' ? it.duration_ms : Math.max(it.duration_ms, Date.now() - Date.parse(it.started_at)));
+
+// --- Recordings -------------------------------------------------------------------------------------
+
+function showList({ items, next_cursor }, append) {
+  const list = $('recordings');
+  if (!append) list.replaceChildren();
+  for (const it of items) {
+    const name = make('button', { textContent: it.title || it.id });
+    name.addEventListener('click', act(name, () => open(it, true)));
+    const row = make('li', {},
+      make('span', { className: 'what' }, name),
+      make('span', { className: 'time', textContent: new Date(it.started_at).toLocaleString() }),
+      make('span', { className: 'time', textContent: clock(it.duration_ms) }),
+      make('span', { className: 'pill', textContent: it.interrupted ? `${it.state}, interrupted` : it.state }));
+    if (mayRecord() && !['recording', 'paused', 'stopping'].includes(it.state)) {
+      const remove = make('button', { className: 'quiet', textContent: 'Delete' });
+      remove.setAttribute('aria-label', `Delete ${it.title || it.id}`);
+      remove.addEventListener('click', act(remove, async () => {
+        if (!confirm(`Delete “${it.title || it.id}” with its audio and transcript for good?`)) return;
+        await ask(`/recordings/${it.id}`, { method: 'DELETE' });
+        if (shown?.id === it.id) close();
+        await refresh();
+      }));
+      row.append(remove);
+    }
+    list.append(row);
+  }
+  nextCursor = next_cursor;
+  $('more').hidden = !next_cursor;
+  $('recordings-empty').hidden = list.children.length > 0;
+}
+
+$('more').addEventListener('click', act($('more'), async () => {
+  showList(await ask(`/recordings?limit=20&cursor=${nextCursor}`), true);
+}));
+
+// --- One recording ----------------------------------------------------------------------------------
+
+const player = $('player');
+
+async function open(recording, focus) {
+  const another = shown?.id !== recording.id;
+  shown = recording;
+  $('detail').hidden = false;
+  $('detail-title').textContent = recording.title || recording.id;
+  $('detail-facts').textContent = [
+    new Date(recording.started_at).toLocaleString(), clock(recording.duration_ms),
+    recording.attendees.join(', '), recording.error,
+  ].filter(Boolean).join(' · ');
+  if (another || player.error) await load(0);
+  $('downloads').replaceChildren(...['txt', 'md', 'srt', 'vtt', 'json'].map((format) => {
+    const button = make('button', { className: 'quiet', textContent: `Download .${format}` });
+    button.addEventListener('click', act(button, () => download(recording.id, format)));
+    return button;
+  }));
+  await showTranscript(recording);
+  if (focus) { $('detail-title').focus(); $('detail').scrollIntoView({ behavior: 'smooth' }); }
+}
+
+/** Gives the player an address that works for some minutes; it is renewed when it has run out. */
+async function load(at) {
+  const link = await ask(`/recordings/${shown.id}/audio-link`, { method: 'POST' });
+  player.src = link.url;
+  player.currentTime = at;
+}
+
+let renewed = 0;
+player.addEventListener('error', () => {
+  if (!shown || Date.now() - renewed < 5000) return;
+  renewed = Date.now();
+  const { currentTime, paused } = player;
+  load(currentTime).then(() => paused || player.play()).catch(() => {});
+});
+
+async function showTranscript(recording) {
+  const list = $('transcript');
+  let transcript = { segments: [] };
+  let hint = 'Nothing was said.';
+  try {
+    transcript = await ask(`/recordings/${recording.id}/transcript?format=json`);
+  } catch (error) {
+    hint = sentence(error.message);
+  }
+  list.replaceChildren(...transcript.segments.map((it) => {
+    const seek = make('button', { className: 'time', textContent: clock(it.start * 1000) });
+    seek.setAttribute('aria-label', `Play from ${clock(it.start * 1000)}`);
+    seek.addEventListener('click', () => { player.currentTime = it.start; player.play().catch(() => {}); });
+    const row = line(seek, it.speaker, it.text);
+    row.dataset.start = it.start;
+    row.dataset.end = it.end;
+    return row;
+  }));
+  $('transcript-empty').textContent = hint;
+  $('transcript-empty').hidden = transcript.segments.length > 0;
+}
+
+player.addEventListener('timeupdate', () => {
+  for (const row of $('transcript').children) {
+    const now = player.currentTime >= row.dataset.start && player.currentTime < row.dataset.end;
+    row.classList.toggle('now', now);
+  }
+});
+
+async function download(id, format) {
+  const blob = await ask(`/recordings/${id}/transcript?format=${format}`, { as: 'blob' });
+  const url = URL.createObjectURL(blob);
+  const anchor = make('a', { href: url, download: `${id}.${format}` });
+  anchor.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+function close() {
+  shown = null;
+  player.removeAttribute('src');
+  player.load();
+  $('detail').hidden = true;
+}
+$('close').addEventListener('click', close);
+
+begin();
+poll();
