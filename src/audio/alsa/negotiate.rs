@@ -64,7 +64,7 @@ pub(super) fn negotiate(
     let agree = || -> alsa::Result<Agreed> {
         let micros = |ms: u32| ms.saturating_mul(1000);
         hw.set_period_time_near(micros(wanted.period_ms), ValueOr::Nearest)?;
-        hw.set_buffer_time_near(micros(wanted.buffer_ms))?;
+        hw.set_buffer_time_near(micros(wanted.buffer_ms), ValueOr::Nearest)?;
         device.pcm.hw_params(&hw)?;
         let period = hw.get_period_size()?;
         let sw = device.pcm.sw_params_current()?;
