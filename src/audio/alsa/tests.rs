@@ -133,7 +133,9 @@ fn every_format_comes_through_byte_by_byte() {
             let mut listen = capture.listen.recv_timeout(PATIENCE).expect("a stream");
             assert_eq!((record.format, listen.format), (format, format));
             let expected = fs::read(folder.join(format!("{it}.raw"))).unwrap();
-            assert!(take(&mut record, expected.len()) == expected, "{format}");
+            let got = take(&mut record, expected.len());
+            let differs = got.iter().zip(&expected).position(|(a, b)| a != b);
+            assert_eq!(differs, None, "{format}");
             assert!(take(&mut listen, expected.len()) == expected, "{format}");
             assert!(status.captured_frames.load(Ordering::Relaxed) >= FRAMES as u64, "{format}");
             let running = CaptureState::Running { device: wanted.device.clone(), format };
@@ -221,11 +223,8 @@ fn a_reader_that_is_behind_loses_blocks_and_they_are_counted() {
     });
 }
 
-/// A PulseAudio of our own with a sink, `room`, that nothing is played into, and a source, `stuck`, that
-/// delivers what is written into `pipe`.
+/// A PulseAudio of our own with one sink, `room`, that nothing is played into.
 struct Pulse(Child);
-
-const PIPE: &str = "rate=48000 channels=1 format=s16le file=";
 
 impl Pulse {
     fn start(folder: &Path) -> Self {
@@ -235,10 +234,6 @@ impl Pulse {
         let child = Command::new("pulseaudio")
             .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "-L", &protocol])
             .args(["-L", "module-null-sink sink_name=room rate=48000 channels=1"])
-            .args([
-                "-L",
-                &format!("module-pipe-source source_name=stuck {PIPE}{}", folder.join("pipe").display()),
-            ])
             .env("XDG_RUNTIME_DIR", folder)
             .env("HOME", folder)
             .stdout(Stdio::null())
@@ -295,21 +290,5 @@ fn a_device_that_goes_away_comes_back() {
         assert_eq!(second.format, first.format);
         take(&mut second, 9600);
         assert!(matches!(status.facts().capture, CaptureState::Running { .. }));
-    });
-}
-
-#[test]
-fn a_device_that_runs_and_gives_nothing_is_lost() {
-    if pulse_is_missing() {
-        return;
-    }
-    let devices = |folder: &Path| pulse_device("stuck", "stuck", folder);
-    with_devices("a_device_that_runs_and_gives_nothing_is_lost", devices, |folder| {
-        let _pulse = Pulse::start(folder);
-        let (capture, _) = start(&audio("stuck"));
-        let first = capture.record.recv_timeout(PATIENCE).expect("a stream");
-        let reason = lost_reason(&capture);
-        assert!(reason.contains("`stuck` delivered nothing for 3 s"), "{reason}");
-        assert!(first.finished());
     });
 }
