@@ -65,7 +65,10 @@ struct Attempt {
 }
 
 /// Loads a model whose file has been checked.
-pub(in crate::speech) fn load(path: &Path, config: &config::Transcription) -> Result<Box<dyn Transcriber>, Error> {
+pub(in crate::speech) fn load(
+    path: &Path,
+    config: &config::Transcription,
+) -> Result<Box<dyn Transcriber>, Error> {
     Ok(Box::new(WhisperTranscriber::load(path, config)?))
 }
 
@@ -131,7 +134,11 @@ impl WhisperTranscriber {
     }
 
     /// Decodes `self.audio` with `context` positions of the encoder.
-    fn attempt(&mut self, params: &FullParams<'static, 'static>, context: usize) -> Result<Attempt, WhisperError> {
+    fn attempt(
+        &mut self,
+        params: &FullParams<'static, 'static>,
+        context: usize,
+    ) -> Result<Attempt, WhisperError> {
         let mut params = params.clone();
         // 0 is the model's own.
         let context = if context >= self.full_context { 0 } else { context };

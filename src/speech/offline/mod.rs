@@ -1,0 +1,211 @@
+//! Audio files to a transcript. Owns the way through files, channels and labels; holds seconds of audio at
+//! a time, however long the files are.
+
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use super::{Effort, Error, Listener, SAMPLE_RATE_HZ, Segment, Transcriber, Transcript, Utterance};
+use crate::{
+    audio::{Resampler, StreamFormat, WavReader},
+    config,
+};
+
+/// Sound that belongs together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrackInput {
+    /// WAV files that follow one another without a gap.
+    pub files: Vec<PathBuf>,
+    /// Who speaks in channels that have no label of their own.
+    pub label: Option<String>,
+    /// Who speaks in each channel, in order. A channel without a label, or with an empty one, is mixed
+    /// with the others like it.
+    pub channel_labels: Vec<String>,
+}
+
+/// How far the work is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Audio that is done, over all tracks, ms.
+    pub done_ms: u64,
+    /// All audio, ms.
+    pub total_ms: u64,
+}
+
+/// Writes down everything that is said in `tracks`, with times from the start of each. `on_progress` is
+/// asked after every utterance and at least once per 10 s of audio; when it breaks, the result is
+/// [`Error::Cancelled`].
+pub fn transcribe_files(
+    tracks: &[TrackInput],
+    vad: &config::Vad,
+    transcriber: &mut dyn Transcriber,
+    on_progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Transcript, Error> {
+    let mut total_ms = 0;
+    for path in tracks.iter().flat_map(|it| &it.files) {
+        total_ms += WavReader::open(path).map_err(|it| unreadable(path, it))?.info().duration_ms();
+    }
+    let mut job = Job {
+        vad,
+        transcriber,
+        on_progress,
+        progress: Progress { done_ms: 0, total_ms },
+        segments: Vec::new(),
+    };
+    let mut duration_ms = 0;
+    for track in tracks {
+        let before = job.progress.done_ms;
+        job.track(track)?;
+        duration_ms = duration_ms.max(job.progress.done_ms - before);
+    }
+    let mut segments = job.segments;
+    segments.sort_by_key(|it| it.start_ms);
+    let (language, model) = (transcriber.language(), transcriber.name());
+    Ok(Transcript { language, duration_ms, model, segments })
+}
+
+fn unreadable(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Audio { path: path.into(), source: Box::new(source) }
+}
+
+struct Job<'a> {
+    vad: &'a config::Vad,
+    transcriber: &'a mut dyn Transcriber,
+    on_progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+    progress: Progress,
+    segments: Vec<Segment>,
+}
+
+/// One or more channels that are heard as one.
+struct Lane {
+    label: Option<String>,
+    /// The channel, or None for all that have no label.
+    channel: Option<usize>,
+    resampler: Option<Resampler>,
+    listener: Listener,
+}
+
+impl Job<'_> {
+    fn track(&mut self, track: &TrackInput) -> Result<(), Error> {
+        let labelled: Vec<(usize, &String)> =
+            track.channel_labels.iter().enumerate().filter(|(_, it)| !it.trim().is_empty()).collect();
+        let mut lanes = Vec::new();
+        for (channel, label) in &labelled {
+            lanes.push(self.lane(Some((*label).clone()), Some(*channel))?);
+        }
+        lanes.push(self.lane(track.label.clone(), None)?);
+        let own: Vec<usize> = labelled.iter().map(|(channel, _)| *channel).collect();
+
+        let mut last: Option<StreamFormat> = None;
+        let mut bytes = Vec::new();
+        let mut samples = Vec::new();
+        let mut since_report = 0;
+        for path in &track.files {
+            let mut file = WavReader::open(path).map_err(|it| unreadable(path, it))?;
+            let info = file.info();
+            let format = info.format;
+            if last.is_none_or(|it| it.rate_hz != format.rate_hz) {
+                for lane in &mut lanes {
+                    self.finish_rate(lane)?;
+                    let made = Resampler::new(format.rate_hz, SAMPLE_RATE_HZ);
+                    lane.resampler = Some(made.map_err(|it| unreadable(path, it))?);
+                }
+            }
+            last = Some(format);
+            let (before, mut frames) = (self.progress.done_ms, 0_u64);
+            loop {
+                bytes.clear();
+                samples.clear();
+                let n = file.read(format.rate_hz as usize, &mut bytes).map_err(|it| unreadable(path, it))?;
+                if n == 0 {
+                    break;
+                }
+                format.sample.decode(&bytes, &mut samples);
+                for lane in &mut lanes {
+                    let mono = lane.mono(&samples, usize::from(format.channels), &own);
+                    self.hear(lane, &mono)?;
+                }
+                frames += n as u64;
+                self.progress.done_ms = before + frames * 1000 / u64::from(format.rate_hz);
+                since_report += 1;
+                if since_report >= 10 {
+                    since_report = 0;
+                    self.report()?;
+                }
+            }
+        }
+        for lane in &mut lanes {
+            self.finish_rate(lane)?;
+            let mut utterances = Vec::new();
+            lane.listener.flush(&mut utterances);
+            self.write(lane, &utterances)?;
+        }
+        self.report()
+    }
+
+    fn lane(&self, label: Option<String>, channel: Option<usize>) -> Result<Lane, Error> {
+        Ok(Lane { label, channel, resampler: None, listener: Listener::new(self.vad)? })
+    }
+
+    fn report(&mut self) -> Result<(), Error> {
+        match (self.on_progress)(self.progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Cancelled),
+        }
+    }
+
+    fn hear(&mut self, lane: &mut Lane, mono: &[f32]) -> Result<(), Error> {
+        let mut resampled = Vec::new();
+        if let Some(resampler) = &mut lane.resampler {
+            resampler.push(mono, &mut resampled);
+        }
+        let mut utterances = Vec::new();
+        lane.listener.push(&resampled, &mut utterances);
+        self.write(lane, &utterances)
+    }
+
+    /// Takes the last samples out of the resampler before its rate changes or the track ends.
+    fn finish_rate(&mut self, lane: &mut Lane) -> Result<(), Error> {
+        let Some(mut resampler) = lane.resampler.take() else { return Ok(()) };
+        let mut rest = Vec::new();
+        resampler.flush(&mut rest);
+        let mut utterances = Vec::new();
+        lane.listener.push(&rest, &mut utterances);
+        self.write(lane, &utterances)
+    }
+
+    fn write(&mut self, lane: &Lane, utterances: &[Utterance]) -> Result<(), Error> {
+        for utterance in utterances {
+            let mut segments = self.transcriber.transcribe(utterance, Effort::Final)?;
+            for segment in &mut segments {
+                segment.speaker.clone_from(&lane.label);
+            }
+            self.segments.append(&mut segments);
+            self.report()?;
+        }
+        Ok(())
+    }
+}
+
+impl Lane {
+    /// The lane's sound in interleaved frames of `channels`: its channel, or the mean of all but `own`.
+    /// Empty when the lane has no channel here.
+    fn mono(&self, samples: &[f32], channels: usize, own: &[usize]) -> Vec<f32> {
+        let picked: Vec<usize> = match self.channel {
+            Some(channel) => vec![channel],
+            None => (0..channels).filter(|it| !own.contains(it)).collect(),
+        };
+        let frames = samples.chunks_exact(channels.max(1));
+        if picked.is_empty() {
+            return Vec::new();
+        }
+        let share = 1.0 / picked.len() as f32;
+        // A channel that this file lacks is silent, so that the lane's time goes on.
+        let value = |frame: &[f32], it: &usize| frame.get(*it).copied().unwrap_or(0.0);
+        frames.map(|frame| picked.iter().map(|it| value(frame, it)).sum::<f32>() * share).collect()
+    }
+}
+
+#[cfg(all(test, feature = "whisper"))]
+mod tests;
