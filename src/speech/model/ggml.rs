@@ -203,7 +203,7 @@ impl Walk {
         let mut names = HashSet::new();
         while self.at < self.length {
             // whisper.cpp keeps four dimensions on its stack, and multiplies them in 32 bits.
-            let n_dims = self.number("number of dimensions", 1..=4)?;
+            let n_dims = self.number("number of dimensions", 0..=4)?;
             let name_length = self.number("length of a tensor's name", 1..=128)?;
             let kind = self.u32()?;
             let mut elements = 1_u64;

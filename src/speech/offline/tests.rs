@@ -11,7 +11,11 @@ fn root() -> &'static Path {
 fn demo() -> Box<dyn Transcriber> {
     let model = root().join("tests/fixtures/panotti-demo.en-q5_1.bin");
     let model = Some(model.to_str().unwrap().into());
-    load(&config::Transcription { model, ..config::Transcription::default() }, Path::new("models")).unwrap()
+    load(
+        &config::Transcription { model, threads: Some(1), ..config::Transcription::default() },
+        Path::new("models"),
+    )
+    .unwrap()
 }
 
 fn transcribe(tracks: &[TrackInput], transcriber: &mut dyn Transcriber) -> Result<Transcript, Error> {
@@ -86,15 +90,11 @@ fn channels_speak_for_themselves_and_files_follow_one_another() {
     let channel_labels = vec!["Ann".to_string(), "Bo".to_string()];
     let input = TrackInput { files: files.to_vec(), label: None, channel_labels };
     let it = transcribe(&[input], demo().as_mut()).unwrap();
-    let found: Vec<(Option<&str>, &str)> =
-        it.segments.iter().map(|it| (it.speaker.as_deref(), it.text.as_str())).collect();
-    assert_eq!(
-        found,
-        [
-            (Some("Ann"), "Sam, could you please clean the interview plan next week?"),
-            (Some("Bo"), "Everyone will postpone the battery plan next Wednesday."),
-        ]
-    );
+    let speakers: Vec<Option<&str>> = it.segments.iter().map(|it| it.speaker.as_deref()).collect();
+    assert_eq!(speakers, [Some("Ann"), Some("Bo")]);
+    let said = "Sam, could you please clean the interview plan next week? \
+                Everyone will postpone the battery plan next Wednesday.";
+    assert!(word_error_rate(said, &it.text()) < 0.15, "{}", it.text());
     let second = (left.len() + 16_000) as u64 / 16;
     assert!(it.segments[1].start_ms.abs_diff(second) < 500, "{} for {second}", it.segments[1].start_ms);
 }

@@ -15,7 +15,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn transcriber() -> WhisperTranscriber {
-    let config = config::Transcription { threads: Some(2), ..config::Transcription::default() };
+    let config = config::Transcription { threads: Some(1), ..config::Transcription::default() };
     WhisperTranscriber::load(&fixture("panotti-demo.en-q5_1.bin"), &config).unwrap()
 }
 
