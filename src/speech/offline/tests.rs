@@ -52,20 +52,12 @@ fn samples(path: &Path) -> Vec<i16> {
 
 #[test]
 fn meetings_are_written_down() {
-    let manifest = std::fs::read_to_string(speech("manifest.tsv")).unwrap();
-    let picked: Vec<&str> = manifest
-        .lines()
-        .map(|it| it.split('\t').collect::<Vec<_>>())
-        .filter(|it| it.get(6) == Some(&"yes"))
-        .map(|it| it[4])
-        .collect();
-    let reference = std::fs::read_to_string(speech("meeting-0.txt")).unwrap();
     let mut transcriber = demo();
-    for (name, reference) in [("meeting_picked.wav", picked.join(" ")), ("meeting-0.wav", reference)] {
-        let it = transcribe(&[track(&[speech(name)])], transcriber.as_mut()).unwrap();
+    for (name, most) in [("meeting_picked", 0.02), ("meeting-0", 0.15)] {
+        let reference = std::fs::read_to_string(speech(&format!("{name}.txt"))).unwrap();
+        let it = transcribe(&[track(&[speech(&format!("{name}.wav"))])], transcriber.as_mut()).unwrap();
         let rate = word_error_rate(&reference, &it.text());
-        println!("{name}: word error rate {:.1} %", rate * 100.0);
-        assert!(rate <= 0.15, "{rate}: {}", it.text());
+        assert!(rate <= most, "{name} {rate}: {}", it.text());
         assert!(it.segments.iter().all(|it| it.start_ms <= it.end_ms));
         assert!(it.segments.is_sorted_by_key(|it| it.start_ms));
         assert!(it.segments.iter().all(|segment| segment.end_ms <= it.duration_ms));

@@ -209,7 +209,15 @@ impl Transcriber for WhisperTranscriber {
         if is_dream || repeats(&words) || is_stage_direction(&text) {
             return Ok(Vec::new());
         }
-        Ok(segments(words, LONG_SEGMENT_MS))
+        let mut segments = segments(words, LONG_SEGMENT_MS);
+        // Where speech begins and ends the detector knows better than Whisper's timestamps do.
+        if let Some(first) = segments.first_mut() {
+            first.start_ms = utterance.start_ms();
+        }
+        if let Some(last) = segments.last_mut() {
+            last.end_ms = utterance.start_ms() + length_ms;
+        }
+        Ok(segments)
     }
 
     fn name(&self) -> String {
