@@ -1,5 +1,11 @@
 //! Whole files through the real demo model.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use super::*;
 use crate::speech::{ScriptedTranscriber, load, word_error_rate};

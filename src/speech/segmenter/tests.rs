@@ -61,10 +61,13 @@ fn places(runs: &[(f32, usize)]) -> Vec<(usize, usize)> {
         .collect()
 }
 
+/// Name, runs, and where the utterances are.
+type Case = (&'static str, &'static [(f32, usize)], &'static [(usize, usize)]);
+
 // A frame is 16 ms: speech of 6.25, silence of 20, a pad of 6 frames, 125 frames at most.
 #[test]
 fn utterances_begin_and_end_as_whisper_cpp_says() {
-    let cases: [(&str, &[(f32, usize)], &[(usize, usize)]); 8] = [
+    let cases: [Case; 8] = [
         ("silence", &[(0.0, 200)], &[]),
         ("padded on both sides", &[(0.0, 50), (0.9, 20), (0.0, 50)], &[(44, 76)]),
         ("too short", &[(0.0, 50), (0.9, 6), (0.0, 50)], &[]),

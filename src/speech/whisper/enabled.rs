@@ -182,13 +182,13 @@ impl WhisperTranscriber {
 impl Transcriber for WhisperTranscriber {
     fn transcribe(&mut self, utterance: &Utterance, effort: Effort) -> Result<Vec<Segment>, TranscribeError> {
         let samples = utterance.samples.len();
-        let energy: f32 = utterance.samples.iter().map(|x| x * x).sum();
-        // Also where the energy is not a number.
-        if samples == 0 || !(energy / samples as f32 >= SILENCE_MEAN_SQUARE) {
+        self.audio.clear();
+        let finite = |x: &f32| if x.is_finite() { *x } else { 0.0 };
+        self.audio.extend(utterance.samples.iter().map(finite));
+        let energy: f32 = self.audio.iter().map(|x| x * x).sum();
+        if energy < SILENCE_MEAN_SQUARE * samples as f32 || samples == 0 {
             return Ok(Vec::new());
         }
-        self.audio.clear();
-        self.audio.extend_from_slice(&utterance.samples);
         self.audio.resize(samples.max(LEAST_SAMPLES), 0.0);
 
         let failed = |it: WhisperError| TranscribeError { samples, reason: it.to_string() };
