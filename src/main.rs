@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use panotti::{cli, logging};
 
+#[expect(clippy::print_stderr, reason = "the one place that prints errors")]
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let loaded = match cli.load() {

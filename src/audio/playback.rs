@@ -152,3 +152,59 @@ fn open_segment(path: &Path) -> Result<(File, WavInfo), Error> {
     let info = read_info(&mut file).map_err(failed)?;
     Ok((file, info))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::audio::wav::Encoding;
+
+    /// A sparse segment that ends with `last`.
+    fn segment(dir: &Path, name: &str, channels: u16, data_bytes: u64, last: u8) -> PathBuf {
+        let path = dir.join(name);
+        let header = header(Encoding::S16, 48_000, channels, data_bytes);
+        std::fs::write(&path, &header).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.write_all_at(&[last], header.len() as u64 + data_bytes - 1).unwrap();
+        path
+    }
+
+    #[test]
+    fn more_than_4_gib_becomes_rf64() {
+        let dir = tempfile::tempdir().unwrap();
+        let size = 2_000_000_000;
+        let parts = [1, 2, 3].map(|i| segment(dir.path(), &i.to_string(), 2, size, i));
+        let joined = JoinedWav::open(&parts).unwrap();
+        let mut start = [0; 80];
+        assert_eq!(joined.read_at(0, &mut start).unwrap(), 80);
+        assert!(start.starts_with(b"RF64"));
+        assert_eq!((joined.len(), joined.format().channels), (80 + 3 * size, 2));
+        let mut around = [9; 2];
+        assert_eq!(joined.read_at(80 + 2 * size - 1, &mut around).unwrap(), 2);
+        assert_eq!(around, [2, 0]);
+        assert_eq!(joined.read_at(joined.len() - 1, &mut around).unwrap(), 1);
+        assert_eq!(around[0], 3);
+    }
+
+    #[test]
+    fn what_cannot_be_joined_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let parts = [segment(dir.path(), "a.wav", 1, 10, 1), segment(dir.path(), "b.wav", 2, 12, 1)];
+        let error = JoinedWav::open(&parts).unwrap_err().to_string();
+        assert!(error.contains("b.wav` has S16_LE 48000 Hz 2 ch"), "{error}");
+        assert!(matches!(JoinedWav::open(&[]).unwrap_err(), Error::Empty));
+    }
+
+    #[test]
+    fn a_growing_file_has_the_length_it_had() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = segment(dir.path(), "a.wav", 1, 100, 1);
+        let joined = JoinedWav::open(std::slice::from_ref(&part)).unwrap();
+        File::options().write(true).open(&part).unwrap().write_all_at(&[5; 500], 144).unwrap();
+        assert_eq!((joined.len(), joined.read_at(0, &mut [0; 999]).unwrap()), (144, 144));
+        File::options().write(true).open(&part).unwrap().set_len(60).unwrap();
+        let error = joined.read_at(60, &mut [0; 9]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

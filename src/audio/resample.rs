@@ -1,7 +1,9 @@
 //! From one sample rate to another, as a stream. Owns framing, the filter's delay and the exact length;
 //! leaves the filter itself to rubato.
 
-use rubato::{Fft, FixedSync, Resampler as _, WindowFunction, audioadapter_buffers::direct::InterleavedSlice};
+use rubato::{
+    Fft, FixedSync, Resampler as _, WindowFunction, audioadapter_buffers::direct::InterleavedSlice,
+};
 
 /// Resamples mono audio of any rate. Output is aligned in time with the input: the filter's delay is
 /// trimmed, and after [`Resampler::flush`] there are `round(n · to / from)` samples for `n` that went in.
@@ -47,15 +49,8 @@ impl Resampler {
             None
         } else {
             let window = WindowFunction::BlackmanHarris2;
-            let made = Fft::new_custom(
-                from_hz as usize,
-                to_hz as usize,
-                block,
-                1,
-                1,
-                window,
-                FixedSync::Both,
-            );
+            let made =
+                Fft::new_custom(from_hz as usize, to_hz as usize, block, 1, 1, window, FixedSync::Both);
             Some(made.map_err(|source| Error { from_hz, to_hz, source })?)
         };
         let skip = filter.as_ref().map_or(0, Fft::output_delay);

@@ -93,7 +93,10 @@ fn all(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
         for report in &reports {
             print(&mut out, report)?;
         }
-        writeln!(out, "Use one with `panotti serve --device NAME`, or as `audio.device` in the configuration.")?;
+        writeln!(
+            out,
+            "Use one with `panotti serve --device NAME`, or as `audio.device` in the configuration."
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -121,8 +124,7 @@ fn one(name: &str, config: &Config, json: bool) -> anyhow::Result<ExitCode> {
 
 /// The configured settings for the configured device, and the defaults for any other.
 fn settings(name: &str, config: &Config) -> config::Audio {
-    let audio =
-        if config.audio.device == name { config.audio.clone() } else { config::Audio::default() };
+    let audio = if config.audio.device == name { config.audio.clone() } else { config::Audio::default() };
     config::Audio { device: name.to_owned(), realtime_priority: 0, ..audio }
 }
 

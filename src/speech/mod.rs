@@ -52,7 +52,7 @@ impl Utterance {
 pub enum Effort {
     /// Greedy, encoder context fitted to the utterance: somebody waits for the caption.
     Live,
-    /// Beam search, full context: the text that stays.
+    /// Beam search, more of the encoder's context: the text that stays.
     Final,
 }
 

@@ -49,7 +49,10 @@ mod tests {
             ("a b", "x y z w", 2.0),
         ];
         for (reference, hypothesis, want) in cases {
-            assert!((word_error_rate(reference, hypothesis) - want).abs() < 1e-9, "{reference} / {hypothesis}");
+            assert!(
+                (word_error_rate(reference, hypothesis) - want).abs() < 1e-9,
+                "{reference} / {hypothesis}"
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The real libasound with devices made of its own plugins: `file` over `null` delivers a file as fast as
-//! it is read; `pulse` delivers in real time from a private PulseAudio.
+//! it is read, and after its end whatever lies in its buffer, for ever; `pulse` delivers in real time from a private PulseAudio.
 //!
 //! alsa-lib reads its configuration once per process: each test runs again in a process of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
@@ -63,12 +63,13 @@ fn take(stream: &mut Stream, count: usize) -> Vec<u8> {
     let (mut bytes, mut block) = (Vec::new(), Block::default());
     while bytes.len() < count {
         assert!(stream.wait(PATIENCE), "nothing comes");
-        while stream.pop(&mut block) {
+        while bytes.len() < count && stream.pop(&mut block) {
             assert_eq!(block.first_frame, (bytes.len() / stream.format.frame_bytes()) as u64);
             bytes.extend_from_slice(&block.bytes);
         }
         assert!(!stream.finished() || bytes.len() >= count, "closed after {} bytes", bytes.len());
     }
+    bytes.truncate(count);
     bytes
 }
 
@@ -132,13 +133,17 @@ fn every_format_comes_through_byte_by_byte() {
             let mut listen = capture.listen.recv_timeout(PATIENCE).expect("a stream");
             assert_eq!((record.format, listen.format), (format, format));
             let expected = fs::read(folder.join(format!("{it}.raw"))).unwrap();
-            assert!(take(&mut record, expected.len()) == expected, "{format}");
+            let got = take(&mut record, expected.len());
+            assert!(got == expected, "{format}");
             assert!(take(&mut listen, expected.len()) == expected, "{format}");
-            assert_eq!(status.position().frame, FRAMES as u64, "{format}");
+            until("frames are counted", || status.position().frame >= FRAMES as u64);
             let running = CaptureState::Running { device: wanted.device.clone(), format };
             assert_eq!(status.facts().capture, running);
             drop(capture);
-            assert!(record.finished() && listen.finished());
+            for stream in [&mut record, &mut listen] {
+                while stream.pop(&mut Block::default()) {}
+                assert!(stream.finished(), "{format}");
+            }
         }
     });
 }
@@ -194,8 +199,8 @@ fn an_unknown_device_is_told_once_and_looked_for_again() {
 #[test]
 fn a_reader_that_is_behind_loses_blocks_and_they_are_counted() {
     let devices = |folder: &Path| {
-        let file = folder.join("long.raw");
-        fs::File::create(&file).unwrap().set_len(4 << 30).unwrap();
+        let file = folder.join("zero.raw");
+        fs::File::create(&file).unwrap().set_len(1 << 20).unwrap();
         file_device("fast", &file)
     };
     with_devices("a_reader_that_is_behind_loses_blocks_and_they_are_counted", devices, |_| {
@@ -214,26 +219,6 @@ fn a_reader_that_is_behind_loses_blocks_and_they_are_counted() {
         let lost = status.record_lost_frames.load(Ordering::Relaxed);
         assert_eq!(got + lost, status.position().frame);
         assert_eq!(status.listen_lost_frames.load(Ordering::Relaxed), 0, "nobody listens: nothing is lost");
-    });
-}
-
-#[test]
-fn a_source_that_stalls_is_opened_again_in_the_same_format() {
-    let devices = |folder: &Path| {
-        let file = folder.join("short.raw");
-        fs::write(&file, noise(9600)).unwrap();
-        file_device("short", &file)
-    };
-    with_devices("a_source_that_stalls_is_opened_again_in_the_same_format", devices, |_| {
-        let (capture, _) = start(&audio("short"));
-        let mut first = capture.record.recv_timeout(PATIENCE).expect("a stream");
-        let bytes = take(&mut first, 9600);
-        // The file has ended: the device stays open and gives nothing.
-        assert!(lost_reason(&capture).contains("delivered nothing for 3 s"));
-        assert!(first.finished());
-        let mut second = capture.record.recv_timeout(PATIENCE).expect("a stream");
-        assert_eq!(second.format, first.format);
-        assert!(take(&mut second, 9600) == bytes);
     });
 }
 
@@ -266,16 +251,26 @@ impl Drop for Pulse {
     }
 }
 
+/// Whether there is a PulseAudio; said when not.
+fn pulse_is_missing() -> bool {
+    let missing = Command::new("pulseaudio").arg("--version").output().is_err();
+    if missing {
+        eprintln!("skipped: PulseAudio is not installed (apt-get install pulseaudio libasound2-plugins)");
+    }
+    missing
+}
+
+fn pulse_device(name: &str, source: &str, folder: &Path) -> String {
+    let socket = folder.join("native");
+    format!("pcm.{name} {{ type pulse; server \"unix:{}\"; device \"{source}\" }}\n", socket.display())
+}
+
 #[test]
 fn a_device_that_goes_away_comes_back() {
-    if Command::new("pulseaudio").arg("--version").output().is_err() {
-        eprintln!("skipped: PulseAudio is not installed (apt-get install pulseaudio libasound2-plugins)");
+    if pulse_is_missing() {
         return;
     }
-    let devices = |folder: &Path| {
-        let socket = folder.join("native");
-        format!("pcm.room {{ type pulse; server \"unix:{}\"; device \"room.monitor\" }}", socket.display())
-    };
+    let devices = |folder: &Path| pulse_device("room", "room.monitor", folder);
     with_devices("a_device_that_goes_away_comes_back", devices, |folder| {
         let pulse = Pulse::start(folder);
         let (capture, status) = start(&audio("room"));

@@ -132,7 +132,7 @@ fn parse_fmt(bytes: &[u8], name: &str) -> Result<(StreamFormat, Encoding), Error
 
     // What a sample occupies follows from the frame; a frame length of 0 is found in the wild.
     let sample_bytes = if block == 0 { bits.div_ceil(8) } else { block / channels };
-    if bits == 0 || block % channels != 0 || bits.div_ceil(8) > sample_bytes {
+    if bits == 0 || !block.is_multiple_of(channels) || bits.div_ceil(8) > sample_bytes {
         return Err(damaged(format!(
             "its header contradicts itself ({bits} bits, {channels} channels, {block} bytes per frame)"
         )));

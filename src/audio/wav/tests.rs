@@ -1,3 +1,4 @@
+//! Headers of ours judged by hound, headers of others by hand, and anything at all by proptest.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::io::Cursor;
@@ -102,7 +103,7 @@ fn more_than_4_gib_is_told_by_rf64() {
         let big = data_bytes > u64::from(u32::MAX) - 100;
         assert_eq!(bytes.starts_with(b"RF64"), big);
         let mut sparse = tempfile::tempfile().unwrap();
-        std::io::Write::write_all(&mut sparse, &bytes).unwrap();
+        io::Write::write_all(&mut sparse, &bytes).unwrap();
         sparse.set_len(bytes.len() as u64 + data_bytes + 1000).unwrap();
         let info = read_info(&mut sparse).unwrap();
         assert_eq!((info.data_offset, info.frames()), (bytes.len() as u64, data_bytes / 4));
@@ -127,7 +128,7 @@ fn errors_say_what_to_do() {
     };
     let cases = [
         (Vec::new(), "is no WAV file (it is empty)"),
-        (b"OggS\0\x02 vorbis".to_vec(), r#"is no WAV file (it starts with "OggS\x00\x02 vorb")"#),
+        (b"OggS\0\x02 vorbis".to_vec(), r#"is no WAV file (it starts with "OggS\x00\x02 vorbi")"#),
         (b"RIFX\0\0\0\0WAVE".to_vec(), "big-endian WAV (RIFX) is not supported"),
         (plain[..20].to_vec(), "damaged"),
         (plain[..40].to_vec(), "it ends before its audio begins"),

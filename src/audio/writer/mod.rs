@@ -74,7 +74,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The disk does not take what is written.
-    #[error("cannot write `{}`: check the disk and its cable", path.display())]
+    #[error("cannot write `{}`: check the disk and the permissions", path.display())]
     Write {
         /// The segment.
         path: PathBuf,

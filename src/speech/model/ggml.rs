@@ -49,7 +49,10 @@ pub(super) fn check_whisper(path: &Path) -> Result<(), Error> {
         let text_layers = file.number("n_text_layer", 1..=64)?;
         let n_mels = file.number("n_mels", 80..=128)?;
         let file_type = file.u32()? % VERSION_FACTOR;
-        if audio_state != text_state || audio_state % audio_head != 0 || text_state % text_head != 0 {
+        if audio_state != text_state
+            || !audio_state.is_multiple_of(audio_head)
+            || !text_state.is_multiple_of(text_head)
+        {
             return Err(Fault::Odd("the sizes in its header contradict each other".into()));
         }
         if !FILE_TYPES.contains(&file_type) {
@@ -203,7 +206,7 @@ impl Walk {
         let mut names = HashSet::new();
         while self.at < self.length {
             // whisper.cpp keeps four dimensions on its stack, and multiplies them in 32 bits.
-            let n_dims = self.number("number of dimensions", 1..=4)?;
+            let n_dims = self.number("number of dimensions", 0..=4)?;
             let name_length = self.number("length of a tensor's name", 1..=128)?;
             let kind = self.u32()?;
             let mut elements = 1_u64;
@@ -221,7 +224,7 @@ impl Walk {
             let (block, size) = block(kind).ok_or_else(|| {
                 Fault::Odd(format!("tensor {} has the unknown type {kind}", String::from_utf8_lossy(&name)))
             })?;
-            if row % block != 0 {
+            if !row.is_multiple_of(block) {
                 return Err(Fault::Odd("a tensor's rows do not fit its type".into()));
             }
             self.skip(elements / block * size)?;

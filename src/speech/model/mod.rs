@@ -122,7 +122,9 @@ fn listing(dir: &Path) -> String {
         .flatten()
         .filter_map(|it| it.file_name().into_string().ok())
         .filter(|it| it.ends_with(".bin"))
-        .map(|it| it.strip_prefix("ggml-").and_then(|it| it.strip_suffix(".bin")).map_or(it.clone(), Into::into))
+        .map(|it| {
+            it.strip_prefix("ggml-").and_then(|it| it.strip_suffix(".bin")).map_or(it.clone(), Into::into)
+        })
         .collect();
     names.sort();
     if names.is_empty() {

@@ -1,5 +1,11 @@
 //! Whole files through the real demo model.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use super::*;
 use crate::speech::{ScriptedTranscriber, load, word_error_rate};
@@ -11,7 +17,11 @@ fn root() -> &'static Path {
 fn demo() -> Box<dyn Transcriber> {
     let model = root().join("tests/fixtures/panotti-demo.en-q5_1.bin");
     let model = Some(model.to_str().unwrap().into());
-    load(&config::Transcription { model, ..config::Transcription::default() }, Path::new("models")).unwrap()
+    load(
+        &config::Transcription { model, threads: Some(1), ..config::Transcription::default() },
+        Path::new("models"),
+    )
+    .unwrap()
 }
 
 fn transcribe(tracks: &[TrackInput], transcriber: &mut dyn Transcriber) -> Result<Transcript, Error> {
@@ -48,20 +58,12 @@ fn samples(path: &Path) -> Vec<i16> {
 
 #[test]
 fn meetings_are_written_down() {
-    let manifest = std::fs::read_to_string(speech("manifest.tsv")).unwrap();
-    let picked: Vec<&str> = manifest
-        .lines()
-        .map(|it| it.split('\t').collect::<Vec<_>>())
-        .filter(|it| it.get(6) == Some(&"yes"))
-        .map(|it| it[4])
-        .collect();
-    let reference = std::fs::read_to_string(speech("meeting-0.txt")).unwrap();
     let mut transcriber = demo();
-    for (name, reference) in [("meeting_picked.wav", picked.join(" ")), ("meeting-0.wav", reference)] {
-        let it = transcribe(&[track(&[speech(name)])], transcriber.as_mut()).unwrap();
+    for (name, most) in [("meeting_picked", 0.02), ("meeting-0", 0.15)] {
+        let reference = std::fs::read_to_string(speech(&format!("{name}.txt"))).unwrap();
+        let it = transcribe(&[track(&[speech(&format!("{name}.wav"))])], transcriber.as_mut()).unwrap();
         let rate = word_error_rate(&reference, &it.text());
-        println!("{name}: word error rate {:.1} %", rate * 100.0);
-        assert!(rate <= 0.15, "{rate}: {}", it.text());
+        assert!(rate <= most, "{name} {rate}: {}", it.text());
         assert!(it.segments.iter().all(|it| it.start_ms <= it.end_ms));
         assert!(it.segments.is_sorted_by_key(|it| it.start_ms));
         assert!(it.segments.iter().all(|segment| segment.end_ms <= it.duration_ms));
@@ -86,15 +88,11 @@ fn channels_speak_for_themselves_and_files_follow_one_another() {
     let channel_labels = vec!["Ann".to_string(), "Bo".to_string()];
     let input = TrackInput { files: files.to_vec(), label: None, channel_labels };
     let it = transcribe(&[input], demo().as_mut()).unwrap();
-    let found: Vec<(Option<&str>, &str)> =
-        it.segments.iter().map(|it| (it.speaker.as_deref(), it.text.as_str())).collect();
-    assert_eq!(
-        found,
-        [
-            (Some("Ann"), "Sam, could you please clean the interview plan next week?"),
-            (Some("Bo"), "Everyone will postpone the battery plan next Wednesday."),
-        ]
-    );
+    let speakers: Vec<Option<&str>> = it.segments.iter().map(|it| it.speaker.as_deref()).collect();
+    assert_eq!(speakers, [Some("Ann"), Some("Bo")]);
+    let said = "Sam, could you please clean the interview plan next week? \
+                Everyone will postpone the battery plan next Wednesday.";
+    assert!(word_error_rate(said, &it.text()) < 0.15, "{}", it.text());
     let second = (left.len() + 16_000) as u64 / 16;
     assert!(it.segments[1].start_ms.abs_diff(second) < 500, "{} for {second}", it.segments[1].start_ms);
 }

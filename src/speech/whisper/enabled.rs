@@ -21,8 +21,9 @@ use crate::{
 const LEAST_SAMPLES: usize = SAMPLE_RATE_HZ as usize * 11 / 10;
 /// Samples that one position of the encoder's context stands for: 20 ms.
 const SAMPLES_PER_POSITION: usize = SAMPLE_RATE_HZ as usize / 50;
-/// Below this context models lose words even when the audio is shorter.
-const LEAST_CONTEXT: usize = 256;
+/// Below these contexts models lose words even when the audio is shorter.
+const LEAST_LIVE_CONTEXT: usize = 256;
+const LEAST_FINAL_CONTEXT: usize = 512;
 /// Context is rounded up to this, so that few sizes of compute graph occur.
 const CONTEXT_STEP: usize = 64;
 /// Mean log probability below which a decoding has failed; OpenAI's own `logprob_threshold`.
@@ -43,7 +44,9 @@ pub struct WhisperTranscriber {
     language: String,
     /// Made once: whisper-rs never frees the strings in them.
     live: FullParams<'static, 'static>,
-    careful: FullParams<'static, 'static>,
+    thorough: FullParams<'static, 'static>,
+    /// For what went wrong at first: full context, and higher temperatures when that fails too.
+    again: FullParams<'static, 'static>,
     /// Tokens from here on are not text.
     end_of_text: WhisperTokenId,
     full_context: usize,
@@ -65,7 +68,10 @@ struct Attempt {
 }
 
 /// Loads a model whose file has been checked.
-pub(in crate::speech) fn load(path: &Path, config: &config::Transcription) -> Result<Box<dyn Transcriber>, Error> {
+pub(in crate::speech) fn load(
+    path: &Path,
+    config: &config::Transcription,
+) -> Result<Box<dyn Transcriber>, Error> {
     Ok(Box::new(WhisperTranscriber::load(path, config)?))
 }
 
@@ -106,19 +112,22 @@ impl WhisperTranscriber {
             it
         };
         let mut live = prepared(SamplingStrategy::Greedy { best_of: 1 });
-        // No second try at a higher temperature: a failed caption is heard again with full context.
-        live.set_temperature_inc(0.0);
-        let careful = prepared(match config.beam_size.min(MOST_BEAMS) {
+        let again = prepared(match config.beam_size.min(MOST_BEAMS) {
             0 | 1 => SamplingStrategy::Greedy { best_of: 5 },
             beams => SamplingStrategy::BeamSearch { beam_size: beams.into(), patience: -1.0 },
         });
+        let mut thorough = again.clone();
+        // No higher temperature at the first try: what failed is heard again with full context.
+        live.set_temperature_inc(0.0);
+        thorough.set_temperature_inc(0.0);
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let mut it = Self {
             state,
             name: stem.strip_prefix("ggml-").unwrap_or(&stem).into(),
             language,
             live,
-            careful,
+            thorough,
+            again,
             end_of_text: context.token_eot(),
             full_context: usize::try_from(context.n_audio_ctx()).unwrap_or(1500),
             gpu,
@@ -126,12 +135,16 @@ impl WhisperTranscriber {
         };
         // The first run allocates and, on a GPU, compiles: better now than in the first caption.
         it.audio.resize(LEAST_SAMPLES, 0.0);
-        it.attempt(&it.live.clone(), LEAST_CONTEXT.min(it.full_context)).map_err(failed)?;
+        it.attempt(&it.live.clone(), LEAST_LIVE_CONTEXT.min(it.full_context)).map_err(failed)?;
         Ok(it)
     }
 
     /// Decodes `self.audio` with `context` positions of the encoder.
-    fn attempt(&mut self, params: &FullParams<'static, 'static>, context: usize) -> Result<Attempt, WhisperError> {
+    fn attempt(
+        &mut self,
+        params: &FullParams<'static, 'static>,
+        context: usize,
+    ) -> Result<Attempt, WhisperError> {
         let mut params = params.clone();
         // 0 is the model's own.
         let context = if context >= self.full_context { 0 } else { context };
@@ -160,50 +173,51 @@ impl WhisperTranscriber {
     }
 
     /// Encoder positions that hold the audio, with a little silence after it.
-    fn fitted_context(&self) -> usize {
+    fn fitted_context(&self, least: usize) -> usize {
         let positions = self.audio.len().div_ceil(SAMPLES_PER_POSITION) + 16;
-        positions.next_multiple_of(CONTEXT_STEP).clamp(LEAST_CONTEXT, self.full_context.max(LEAST_CONTEXT))
+        positions.next_multiple_of(CONTEXT_STEP).clamp(least, self.full_context.max(least))
     }
 }
 
 impl Transcriber for WhisperTranscriber {
     fn transcribe(&mut self, utterance: &Utterance, effort: Effort) -> Result<Vec<Segment>, TranscribeError> {
         let samples = utterance.samples.len();
-        let energy: f32 = utterance.samples.iter().map(|x| x * x).sum();
-        // Also where the energy is not a number.
-        if samples == 0 || !(energy / samples as f32 >= SILENCE_MEAN_SQUARE) {
+        self.audio.clear();
+        let finite = |x: &f32| if x.is_finite() { *x } else { 0.0 };
+        self.audio.extend(utterance.samples.iter().map(finite));
+        let energy: f32 = self.audio.iter().map(|x| x * x).sum();
+        if energy < SILENCE_MEAN_SQUARE * samples as f32 || samples == 0 {
             return Ok(Vec::new());
         }
-        self.audio.clear();
-        self.audio.extend_from_slice(&utterance.samples);
         self.audio.resize(samples.max(LEAST_SAMPLES), 0.0);
 
         let failed = |it: WhisperError| TranscribeError { samples, reason: it.to_string() };
         let length_ms = samples as u64 * 1000 / u64::from(SAMPLE_RATE_HZ);
         let written = |it: &Attempt| words(&it.tokens, utterance.start_ms(), length_ms);
-        let full = self.full_context;
-        let (mut best, mut words) = (None, Vec::new());
-        if effort == Effort::Live {
-            let it = self.attempt(&self.live.clone(), self.fitted_context()).map_err(failed)?;
-            words = written(&it);
-            if it.mean_logprob >= LOGPROB_THRESHOLD && !repeats(&words) {
-                best = Some(it);
-            }
-        }
-        let best = match best {
-            Some(it) => it,
-            None => {
-                let it = self.attempt(&self.careful.clone(), full).map_err(failed)?;
-                words = written(&it);
-                it
-            }
+        let (params, least) = match effort {
+            Effort::Live => (self.live.clone(), LEAST_LIVE_CONTEXT),
+            Effort::Final => (self.thorough.clone(), LEAST_FINAL_CONTEXT),
         };
+        let mut best = self.attempt(&params, self.fitted_context(least)).map_err(failed)?;
+        let mut words = written(&best);
+        if best.mean_logprob < LOGPROB_THRESHOLD || repeats(&words) {
+            best = self.attempt(&self.again.clone(), self.full_context).map_err(failed)?;
+            words = written(&best);
+        }
         let is_dream = best.no_speech > NO_SPEECH_THRESHOLD && best.mean_logprob < LOGPROB_THRESHOLD;
         let text: String = words.iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join(" ");
         if is_dream || repeats(&words) || is_stage_direction(&text) {
             return Ok(Vec::new());
         }
-        Ok(segments(words, LONG_SEGMENT_MS))
+        let mut segments = segments(words, LONG_SEGMENT_MS);
+        // Where speech begins and ends the detector knows better than Whisper's timestamps do.
+        if let Some(first) = segments.first_mut() {
+            first.start_ms = utterance.start_ms();
+        }
+        if let Some(last) = segments.last_mut() {
+            last.end_ms = utterance.start_ms() + length_ms;
+        }
+        Ok(segments)
     }
 
     fn name(&self) -> String {

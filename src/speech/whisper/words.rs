@@ -75,6 +75,8 @@ fn segment(words: Vec<Word>) -> Option<Segment> {
 /// that comes four times in a row.
 pub(super) fn repeats(words: &[Word]) -> bool {
     (1..=4_usize).any(|n| {
-        words.windows(n * 4).any(|it| it.chunks(n).all(|part| part.iter().zip(it).all(|(a, b)| a.text == b.text)))
+        words
+            .windows(n * 4)
+            .any(|it| it.chunks(n).all(|part| part.iter().zip(it).all(|(a, b)| a.text == b.text)))
     })
 }

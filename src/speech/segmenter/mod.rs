@@ -178,3 +178,6 @@ impl Segmenter {
         self.base = keep;
     }
 }
+
+#[cfg(test)]
+mod tests;
