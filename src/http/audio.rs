@@ -115,16 +115,19 @@ pub(super) async fn get(
 
 async fn open(files: Vec<PathBuf>) -> Result<JoinedWav, Problem> {
     blocking(move || {
-        JoinedWav::open(&files)
-            .map_err(|error| Problem::not_found("the audio of this recording cannot be read").caused_by(error))
+        JoinedWav::open(&files).map_err(|error| {
+            Problem::not_found("the audio of this recording cannot be read").caused_by(error)
+        })
     })
     .await
 }
 
 /// Names the bytes once they no longer change.
 fn etag(recording: &Recording, track: usize, len: u64) -> Option<String> {
-    let finished =
-        matches!(recording.state, RecordingState::Transcribing | RecordingState::Done | RecordingState::Failed);
+    let finished = matches!(
+        recording.state,
+        RecordingState::Transcribing | RecordingState::Done | RecordingState::Failed
+    );
     finished.then(|| format!("\"{}-{track}-{len}\"", recording.id))
 }
 

@@ -40,8 +40,12 @@ impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         let unauthorized = |detail: &str| Self::new(StatusCode::UNAUTHORIZED, detail);
         match denied {
-            Denied::Missing => unauthorized("a key is needed: send it as `X-API-Key` or `Authorization: Bearer`"),
-            Denied::NoKeys => unauthorized("there is no key yet: make one on the box with `panotti key create`"),
+            Denied::Missing => {
+                unauthorized("a key is needed: send it as `X-API-Key` or `Authorization: Bearer`")
+            }
+            Denied::NoKeys => {
+                unauthorized("there is no key yet: make one on the box with `panotti key create`")
+            }
             Denied::Wrong => unauthorized("the key is not valid"),
             Denied::Role { has, needs } => Self::new(
                 StatusCode::FORBIDDEN,

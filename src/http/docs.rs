@@ -33,7 +33,9 @@ pub(super) fn head() -> OpenApi {
                      Times are UTC (RFC 3339), durations milliseconds. Failures are problem documents \
                      (RFC 9457) whose `detail` says what to do.",
                 ))
-                .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
+                .license(Some(
+                    LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build(),
+                ))
                 .build(),
         )
         .tags(Some([
@@ -63,7 +65,9 @@ pub(super) fn head() -> OpenApi {
 /// Every operation of `api`.
 fn operations(api: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
     api.paths.paths.values_mut().flat_map(|item| {
-        [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+        [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
+            .into_iter()
+            .flatten()
     })
 }
 

@@ -82,7 +82,11 @@ impl Problem {
     /// Logs the cause, which is then done with, and gives what the client is told.
     pub(super) fn into_detail(self) -> String {
         if let Some(cause) = self.cause {
-            tracing::error!(error = chain(cause.as_ref()), status = self.status.as_u16(), "A request failed.");
+            tracing::error!(
+                error = chain(cause.as_ref()),
+                status = self.status.as_u16(),
+                "A request failed."
+            );
         }
         self.detail
     }

@@ -50,7 +50,8 @@ impl Links {
         let mut links = self.by_token.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|_, link| now.duration_since(link.used) < IDLE);
         if links.len() >= MAX_LINKS
-            && let Some(oldest) = links.iter().min_by_key(|(_, link)| link.used).map(|(token, _)| token.clone())
+            && let Some(oldest) =
+                links.iter().min_by_key(|(_, link)| link.used).map(|(token, _)| token.clone())
         {
             links.remove(&oldest);
         }
@@ -114,11 +115,7 @@ pub(super) fn allow(
     routes.route_layer(middleware::from_fn_with_state(shared.clone(), check))
 }
 
-async fn check(
-    extract::State(shared): State,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
+async fn check(extract::State(shared): State, request: Request, next: Next) -> Result<Response, Problem> {
     let uri = request.uri();
     let token = uri.query().into_iter().flat_map(|it| it.split('&')).find_map(|it| it.strip_prefix("token="));
     let by_link = token.is_some_and(|token| shared.media.opens(token, uri.path(), Instant::now()));

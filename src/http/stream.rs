@@ -58,7 +58,8 @@ pub(super) async fn stream(
     extract::State(shared): State,
     Query(query): Query<StreamQuery>,
     headers: HeaderMap,
-) -> Result<([(HeaderName, &'static str); 1], Sse<impl Stream<Item = Result<sse::Event, Infallible>>>), Problem> {
+) -> Result<([(HeaderName, &'static str); 1], Sse<impl Stream<Item = Result<sse::Event, Infallible>>>), Problem>
+{
     let filter = filter(query.name, query.correlation_id)?;
     let last_seen = match headers.get("last-event-id") {
         None => query.after,
@@ -71,7 +72,8 @@ pub(super) async fn stream(
         ),
     };
     let permit = shared.streams.clone().try_acquire_owned().map_err(|_| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many event streams are open: close one").try_again(5)
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many event streams are open: close one")
+            .try_again(5)
     })?;
     let tail = shared.app.log.tail();
     let newest = *tail.borrow();
@@ -146,7 +148,9 @@ impl Follower {
 
 fn sse_event(event: &Event) -> Option<sse::Event> {
     match serde_json::to_string(event) {
-        Ok(json) => Some(sse::Event::default().id(event.seq.to_string()).event(event.name.as_str()).data(json)),
+        Ok(json) => {
+            Some(sse::Event::default().id(event.seq.to_string()).event(event.name.as_str()).data(json))
+        }
         Err(error) => {
             tracing::error!(%error, seq = event.seq, "An event could not be written as JSON.");
             None

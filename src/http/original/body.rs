@@ -159,7 +159,8 @@ fn json_error(text: &str, error: &serde_json::Error) -> (usize, &'static str) {
         text.chars().count()
     } else {
         // Line and column count from 1, columns in bytes.
-        let line_start: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+        let line_start: usize =
+            text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
         let offset = line_start + error.column().saturating_sub(1);
         text.char_indices().take_while(|(at, _)| *at < offset).count()
     };

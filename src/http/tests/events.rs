@@ -76,9 +76,14 @@ async fn pages_in_both_orders() {
     }
     let desc = it.ask("GET /events?limit=1", "").await.json();
     let cursor = desc["next_cursor"].as_str().unwrap();
-    for query in
-        [&*format!("order=asc&cursor={cursor}"), "order=up", "name=A.b", "name=..", "correlation_id=x", "after=1"]
-    {
+    for query in [
+        &*format!("order=asc&cursor={cursor}"),
+        "order=up",
+        "name=A.b",
+        "name=..",
+        "correlation_id=x",
+        "after=1",
+    ] {
         it.ask(&format!("GET /events?{query}"), "").await.problem(422);
     }
 }
@@ -141,7 +146,7 @@ async fn streams_end_when_the_box_stops() {
     let mut head = [0; 12];
     tokio::io::AsyncReadExt::read_exact(&mut stream, &mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 200");
-    drop(stop.send(()));
+    assert_eq!(stop.send(()), Ok(()));
     let mut rest = Vec::new();
     tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest).await.unwrap();
     assert!(rest.ends_with(b"0\r\n\r\n"), "the stream is ended, not cut");

@@ -71,8 +71,7 @@ fn app(dir: &std::path::Path, admin: Option<&str>, access: Access) -> App {
             match command {
                 Command::Start { dir, reply, .. } => {
                     write_wav(&dir.join("audio-0001.wav"));
-                    let format =
-                        StreamFormat { sample: SampleFormat::S16Le, rate_hz: RATE_HZ, channels: 1 };
+                    let format = StreamFormat { sample: SampleFormat::S16Le, rate_hz: RATE_HZ, channels: 1 };
                     drop(reply.send(Ok(format)));
                 }
                 Command::Pause { reply } | Command::Resume { reply } | Command::Stop { reply } => {

@@ -42,7 +42,10 @@ async fn a_client_records_by_itself() {
         "metadata": { "eventTitle": "Weekly json sync", "eventAttendees": ["ada@example.org"] }, "unknown": 1,
     });
     let answer = it.post(STARTED, start.to_string()).await;
-    assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({ "status": "success", "recording_id": id })));
+    assert_eq!(
+        (answer.status.as_u16(), answer.json()),
+        (200, json!({ "status": "success", "recording_id": id }))
+    );
     let again = it.post(STARTED, start.to_string()).await;
     let told = json!({ "detail": "Recording already started with this ID" });
     assert_eq!((again.status.as_u16(), again.json()), (400, told));
@@ -63,7 +66,10 @@ async fn a_client_records_by_itself() {
     assert_eq!(it.ask(&format!("GET /recordings/{id}"), "").await.json()["title"], "Weekly json sync");
 
     let unknown = it.post(ENDED, json!({ "recordingId": "unknown" }).to_string()).await;
-    assert_eq!((unknown.status.as_u16(), unknown.json()), (404, json!({ "detail": "Recording session not found" })));
+    assert_eq!(
+        (unknown.status.as_u16(), unknown.json()),
+        (404, json!({ "detail": "Recording session not found" }))
+    );
     let lost_start = json!({ "recordingId": "lost", "microphoneAudioPath": folder.join("mic.wav") });
     assert_eq!(it.post(ENDED, lost_start.to_string()).await.status, StatusCode::OK);
     for outside in ["/etc/passwd".to_owned(), format!("{}/../x.wav", folder.display())] {
@@ -81,26 +87,54 @@ async fn mistakes_are_named_as_pydantic_does() {
         json!({ "type": "literal_error", "loc": ["body", "event"], "msg": format!("Input should be {expected}"),
             "input": input, "ctx": { "expected": expected } })
     };
-    let string = |field: &str, input: Value| {
-        json!({ "type": "string_type", "loc": ["body", field], "msg": "Input should be a valid string", "input": input })
-    };
+    let string = |field: &str, input: Value| json!({ "type": "string_type", "loc": ["body", field], "msg": "Input should be a valid string", "input": input });
     for (path, body, mistakes) in [
-        (STARTED, json!({ "a": 1 }), vec![json!({ "type": "missing", "loc": ["body", "recordingId"],
-            "msg": "Field required", "input": { "a": 1 } })]),
-        (ENDED, json!({ "recording_id": "a" }), vec![json!({ "type": "missing", "loc": ["body", "recordingId"],
-            "msg": "Field required", "input": { "recording_id": "a" } })]),
+        (
+            STARTED,
+            json!({ "a": 1 }),
+            vec![json!({ "type": "missing", "loc": ["body", "recordingId"],
+            "msg": "Field required", "input": { "a": 1 } })],
+        ),
+        (
+            ENDED,
+            json!({ "recording_id": "a" }),
+            vec![json!({ "type": "missing", "loc": ["body", "recordingId"],
+            "msg": "Field required", "input": { "recording_id": "a" } })],
+        ),
         (STARTED, json!({ "recordingId": 5 }), vec![string("recordingId", json!(5))]),
-        (ENDED, json!({ "recordingId": "a", "systemAudioPath": 5 }), vec![string("systemAudioPath", json!(5))]),
-        (ENDED, json!({ "recordingId": "a", "metadata": [] }), vec![json!({ "type": "dict_type",
-            "loc": ["body", "metadata"], "msg": "Input should be a valid dictionary", "input": [] })]),
-        (STARTED, json!({ "recordingId": "a", "event": "noise_reduction.completed" }),
-            vec![literal(json!("noise_reduction.completed"))]),
+        (
+            ENDED,
+            json!({ "recordingId": "a", "systemAudioPath": 5 }),
+            vec![string("systemAudioPath", json!(5))],
+        ),
+        (
+            ENDED,
+            json!({ "recordingId": "a", "metadata": [] }),
+            vec![json!({ "type": "dict_type",
+            "loc": ["body", "metadata"], "msg": "Input should be a valid dictionary", "input": [] })],
+        ),
+        (
+            STARTED,
+            json!({ "recordingId": "a", "event": "noise_reduction.completed" }),
+            vec![literal(json!("noise_reduction.completed"))],
+        ),
         (STARTED, json!({ "recordingId": "a", "event": 5 }), vec![literal(json!(5))]),
-        (STARTED, json!({ "recordingId": null, "event": null }),
-            vec![string("recordingId", json!(null)), literal(json!(null))]),
-        (STARTED, json!([1]), vec![json!({ "type": "model_attributes_type", "loc": ["body"], "input": [1],
-            "msg": "Input should be a valid dictionary or object to extract fields from" })]),
-        (STARTED, json!(null), vec![json!({ "type": "missing", "loc": ["body"], "msg": "Field required", "input": null })]),
+        (
+            STARTED,
+            json!({ "recordingId": null, "event": null }),
+            vec![string("recordingId", json!(null)), literal(json!(null))],
+        ),
+        (
+            STARTED,
+            json!([1]),
+            vec![json!({ "type": "model_attributes_type", "loc": ["body"], "input": [1],
+            "msg": "Input should be a valid dictionary or object to extract fields from" })],
+        ),
+        (
+            STARTED,
+            json!(null),
+            vec![json!({ "type": "missing", "loc": ["body"], "msg": "Field required", "input": null })],
+        ),
     ] {
         let answer = it.post(path, body.to_string()).await;
         assert_eq!(answer.status.as_u16(), 422, "{body}");
@@ -111,9 +145,12 @@ async fn mistakes_are_named_as_pydantic_does() {
         assert_eq!(answer.status.as_u16(), 422, "{id}");
         assert_eq!(answer.json()["detail"][0]["loc"], json!(["body", "recordingId"]));
     }
-    for (path, field) in
-        [(STARTED, "timestamp"), (STARTED, "recording_timestamp"), (ENDED, "timestamp"), (ENDED, "recordingTimestamp")]
-    {
+    for (path, field) in [
+        (STARTED, "timestamp"),
+        (STARTED, "recording_timestamp"),
+        (ENDED, "timestamp"),
+        (ENDED, "recordingTimestamp"),
+    ] {
         let answer = it.post(path, json!({ "recordingId": "a", field: "garbage" }).to_string()).await;
         assert_eq!((answer.status.as_u16(), &answer.json()["detail"][0]["loc"][1]), (422, &json!(field)));
     }

@@ -16,8 +16,14 @@ async fn the_page_loads_nothing_from_elsewhere() {
         assert_eq!((known.status, known.bytes.len()), (StatusCode::NOT_MODIFIED, 0));
 
         let text = asset.text.replace("http://www.w3.org/2000/svg", "");
-        assert!(!text.contains("//cdn") && !text.contains("http://") && !text.contains("https://"), "{}", asset.path);
-        for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style=", " onclick"] {
+        assert!(
+            !text.contains("//cdn") && !text.contains("http://") && !text.contains("https://"),
+            "{}",
+            asset.path
+        );
+        for forbidden in
+            ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style=", " onclick"]
+        {
             assert!(!text.contains(forbidden), "{} has {forbidden}", asset.path);
         }
     }
@@ -38,7 +44,10 @@ async fn the_docs_load_nothing_from_elsewhere() {
     let index = it.send("GET /docs/", &[], "").await;
     let html = String::from_utf8(index.bytes.clone()).unwrap();
     assert!(index.header("content-security-policy").contains("script-src 'self';"));
-    assert!(!html.contains("src=\"http") && !html.contains("href=\"http") && !html.contains("<script>"), "{html}");
+    assert!(
+        !html.contains("src=\"http") && !html.contains("href=\"http") && !html.contains("<script>"),
+        "{html}"
+    );
     for file in ["swagger-ui-bundle.js", "swagger-ui.css", "swagger-initializer.js"] {
         assert_eq!(it.send(&format!("GET /docs/{file}"), &[], "").await.status, StatusCode::OK, "{file}");
     }
@@ -54,7 +63,10 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
         for (method, operation) in item.as_object().unwrap() {
             let line = format!("{} {path}", method.to_uppercase());
             assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{line}");
-            assert!(operation["responses"].as_object().unwrap().len() > usize::from(path != "/health/live"), "{line}");
+            assert!(
+                operation["responses"].as_object().unwrap().len() > usize::from(path != "/health/live"),
+                "{line}"
+            );
             let answer = it.send(&line.replace("{id}", "x"), &[], "").await;
             let public = ["/health/live", "/health/ready", "/session"].contains(&path.as_str());
             let refused = matches!(answer.status.as_u16(), 401 | 403);

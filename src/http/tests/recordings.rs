@@ -12,7 +12,10 @@ async fn a_life() {
     let started = it.ask("POST /recordings", body.to_string()).await;
     let recording = started.json();
     let id = recording["id"].as_str().unwrap();
-    assert_eq!((started.status, started.header("location")), (StatusCode::CREATED, &*format!("/recordings/{id}")));
+    assert_eq!(
+        (started.status, started.header("location")),
+        (StatusCode::CREATED, &*format!("/recordings/{id}"))
+    );
     assert_eq!((&recording["state"], &recording["title"]), (&json!("recording"), &json!("Weekly")));
     assert!(it.ask("POST /recordings", "{}").await.problem(409).contains(id));
     assert_eq!(it.ask("GET /live", "").await.json()["recording"]["id"], id);
@@ -140,7 +143,8 @@ async fn audio_while_it_is_recorded_has_no_name_yet() {
 async fn ids_reach_no_files() {
     let it = bench();
     std::fs::write(it.dir.path().join("secret.wav"), "secret").unwrap();
-    for id in ["..", "%2e%2e", "..%2fsecret", "%2e%2e%2fsecret.wav", "a%00b", "%2fetc", ".a", "a%20b", "%ff"] {
+    for id in ["..", "%2e%2e", "..%2fsecret", "%2e%2e%2fsecret.wav", "a%00b", "%2fetc", ".a", "a%20b", "%ff"]
+    {
         for line in [
             format!("GET /recordings/{id}"),
             format!("GET /recordings/{id}/audio"),
