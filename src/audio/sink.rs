@@ -12,7 +12,10 @@ use super::{
     level::{FLOOR_DBFS, Meter},
     ring::{Pushed, Writer, ring},
 };
-use crate::status::{CaptureState, Level, MAX_CHANNELS, Status};
+use crate::{
+    error_chain::chain,
+    status::{CaptureState, Level, MAX_CHANNELS, Status},
+};
 
 /// How far a reader may be behind before it loses frames.
 const CAPACITY: Duration = Duration::from_secs(10);

@@ -15,7 +15,8 @@ use anyhow::Context;
 use panotti_sdk::names;
 
 use crate::{
-    config::Config,
+    audio::SampleFormat,
+    config::{Audio, Config},
     daemon::Daemon,
     event_log::Filter,
     http::Access,
@@ -24,6 +25,7 @@ use crate::{
     status::ModelState,
 };
 
+const MODEL_FILE: &str = "ggml-panotti-demo.en-q5_1.bin";
 const MODEL: &[u8] = include_bytes!("../../tests/fixtures/panotti-demo.en-q5_1.bin");
 const MEETING: &[u8] = include_bytes!("../../tests/fixtures/meeting_picked.wav");
 const REFERENCE: &str = include_str!("../../tests/fixtures/meeting_picked.txt");
@@ -44,11 +46,11 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     let stage = Stage::set(config)?;
     let config = stage.config(config, args.listen);
-    writeln!(out, "Panotti demo: a spoken meeting, {} s, {}.", MEETING.len() / 32_000, stage.source)?;
+    writeln!(out, "Panotti demo: a spoken meeting of {} s, {}.", MEETING.len() / BYTES_PER_SECOND, stage.source)?;
 
     let mut daemon = Daemon::start(config, Access::OpenOnLoopback)?;
     writeln!(out, "The page: http://{}/  (no key is needed here; Ctrl-C ends the demo)\n", daemon.address())?;
-    let shown = show(&mut out, &daemon, &stage);
+    let shown = show(&mut out, &daemon);
     let ended = match &shown {
         Ok(_) if !args.once => {
             writeln!(out, "\nThe page stays up: http://{}/  Press Ctrl-C to end.", daemon.address())?;
@@ -63,14 +65,16 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 /// Records the meeting and prints what becomes of it. Whether words were recognised.
-fn show(out: &mut impl Write, daemon: &Daemon, stage: &Stage) -> anyhow::Result<bool> {
-    wait_for_model(daemon)?;
+fn show(out: &mut impl Write, daemon: &Daemon) -> anyhow::Result<bool> {
     let title = NewRecording { title: "Panotti demo".into(), ..NewRecording::default() };
     let recording = daemon.block_on(daemon.recordings().start(title))?;
     writeln!(out, "Recording {} has begun. Captions, as they are heard:", recording.id)?;
     let mut captions = Captions::new(daemon, &recording);
-    let end = Instant::now() + stage.length;
+    let end = Instant::now() + meeting_length();
     while Instant::now() < end {
+        if let ModelState::Failed { reason } = daemon.status().facts().model {
+            anyhow::bail!("the demo model cannot be used: {reason}");
+        }
         captions.print(out)?;
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -129,16 +133,6 @@ fn print_results(
     Ok(words > 0 && rate < 1.0)
 }
 
-fn wait_for_model(daemon: &Daemon) -> anyhow::Result<()> {
-    loop {
-        match daemon.status().facts().model {
-            ModelState::Ready { .. } => return Ok(()),
-            ModelState::Failed { reason } => anyhow::bail!("the demo model cannot be used: {reason}"),
-            ModelState::None | ModelState::Loading { .. } => std::thread::sleep(Duration::from_millis(20)),
-        }
-    }
-}
-
 /// Captions of one recording, printed once each.
 struct Captions<'a> {
     daemon: &'a Daemon,
@@ -172,8 +166,18 @@ struct Stage {
     temporary: bool,
     device: String,
     source: &'static str,
-    length: Duration,
 }
+
+/// Silence before the meeting, in bytes: the recording has begun when the first word comes.
+const LEAD_IN: usize = 2 * BYTES_PER_SECOND;
+/// Silence after it: the last caption comes.
+const LEAD_OUT: usize = BYTES_PER_SECOND;
+/// The fixture is 16 kHz mono 16 bit behind a header of 44 bytes.
+const BYTES_PER_SECOND: usize = 32_000;
+const HEADER: usize = 44;
+/// The room goes on: whoever presses Start on the page hears the meeting again, for about a quarter of an
+/// hour.
+const REPEATS: usize = 15;
 
 impl Stage {
     fn set(config: &Config) -> anyhow::Result<Self> {
@@ -184,19 +188,17 @@ impl Stage {
         } else {
             config.storage.data_dir.clone()
         };
-        let write = |name: &str, bytes: &[u8]| -> anyhow::Result<PathBuf> {
-            let path = dir.join(name);
-            fs::write(&path, bytes).with_context(|| format!("cannot write `{}`", path.display()))?;
-            Ok(path)
-        };
         fs::create_dir_all(dir.join("models"))
             .with_context(|| format!("cannot create `{}`: choose a place with --data-dir", dir.display()))?;
-        write("models/ggml-panotti-demo.en-q5_1.bin", MODEL)?;
-        let meeting = write("meeting.wav", MEETING)?;
-        // The fixture is 16 kHz mono 16 bit; a second of silence lets the last caption come.
-        let length = Duration::from_secs_f64(MEETING.len() as f64 / 32_000.0 + 1.0);
-        let (device, source) = virtual_microphone(&dir, &meeting)?;
-        Ok(Self { dir, temporary, device, source, length })
+        let dir = dir.canonicalize().with_context(|| format!("cannot open `{}`", dir.display()))?;
+        write(&dir.join("models").join(MODEL_FILE), MODEL)?;
+        let mut room = vec![0; LEAD_IN - LEAD_OUT];
+        for _ in 0..REPEATS {
+            room.resize(room.len() + LEAD_OUT, 0);
+            room.extend_from_slice(&MEETING[HEADER..]);
+        }
+        let (device, source) = virtual_microphone(&dir, &room)?;
+        Ok(Self { dir, temporary, device, source })
     }
 
     fn config(&self, config: &Config, listen: SocketAddr) -> Config {
@@ -207,21 +209,61 @@ impl Stage {
             Ok(_) => listen,
             Err(_) => SocketAddr::new(listen.ip(), 0),
         };
-        config.audio.device.clone_from(&self.device);
-        config.audio.labels.clear();
+        config.audio = Audio {
+            device: self.device.clone(),
+            rate_hz: Some(16_000),
+            channels: Some(1),
+            format: Some(SampleFormat::S16Le),
+            realtime_priority: 0,
+            ..Audio::default()
+        };
         config.transcription.model = Some("panotti-demo.en-q5_1".into());
+        config.transcription.model_sha256 = None;
         config
     }
 
     fn clear(self) {
         if self.temporary {
-            // A temporary directory that cannot be removed is the system's to clean.
-            drop(fs::remove_dir_all(&self.dir));
+            // What cannot be removed from the temporary directory is the system's to clean.
+            fs::remove_dir_all(&self.dir).ok();
         }
     }
 }
 
-/// alsa-lib's file plugin when it is there, else the WAV file itself.
-fn virtual_microphone(dir: &Path, meeting: &Path) -> anyhow::Result<(String, &'static str)> {
-    Ok((format!("wav:{}", meeting.display()), "played by the built-in WAV source"))
+/// How long the meeting takes, with silence before and after.
+fn meeting_length() -> Duration {
+    Duration::from_secs_f64((LEAD_IN + MEETING.len() - HEADER + LEAD_OUT) as f64 / BYTES_PER_SECOND as f64)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    fs::write(path, bytes).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// ALSA's own `file` plugin, which reads `room` as if it were a microphone (Panotti paces it); the WAV
+/// source where ALSA is not installed. `room` is 16 kHz mono S16_LE.
+fn virtual_microphone(dir: &Path, room: &[u8]) -> anyhow::Result<(String, &'static str)> {
+    const ALSA: &str = "/usr/share/alsa/alsa.conf";
+    if cfg!(feature = "alsa") && Path::new(ALSA).exists() {
+        let (raw, ours) = (dir.join("room.raw"), dir.join("asound.conf"));
+        write(&raw, room)?;
+        let device = format!(
+            "pcm.meeting_room {{ type file slave.pcm null file /dev/null infile \"{}\" format raw }}\n",
+            raw.display()
+        );
+        write(&ours, device.as_bytes())?;
+        #[expect(unsafe_code, reason = "libasound takes its configuration from the environment only")]
+        // SAFETY: no other thread runs yet that could read the environment.
+        unsafe {
+            std::env::set_var("ALSA_CONFIG_PATH", format!("{ALSA}:{}", ours.display()));
+        }
+        return Ok(("meeting_room".into(), "heard through a virtual ALSA microphone (alsa-lib's file plugin)"));
+    }
+    let wav = dir.join("room.wav");
+    let sizes = u32::try_from(room.len()).context("the demo's audio is too long for a WAV file")?;
+    let mut bytes = MEETING[..HEADER].to_vec();
+    bytes[4..8].copy_from_slice(&(sizes + 36).to_le_bytes());
+    bytes[40..44].copy_from_slice(&sizes.to_le_bytes());
+    bytes.extend_from_slice(room);
+    write(&wav, &bytes)?;
+    Ok((format!("wav:{}", wav.display()), "played by the built-in WAV source, since ALSA is not installed here"))
 }

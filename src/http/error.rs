@@ -1,7 +1,7 @@
 //! Answers that tell of a failure. Owns the problem document (RFC 9457) and how errors of other modules
 //! become one: what the client is told, and apart from it what is logged.
 
-use std::{error::Error, fmt::Write, io};
+use std::{error::Error, io};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{event_log, recordings, security};
+use crate::{error_chain::chain, event_log, recordings, security};
 
 /// A failure in the form of RFC 9457.
 #[derive(Debug, Serialize, ToSchema)]

@@ -9,6 +9,7 @@ use super::{queue::{Live, Queue}, reader::Sink};
 use crate::{
     audio::{Resampler, StreamFormat},
     config::Vad,
+    error_chain::chain,
     speech::{Listener, SAMPLE_RATE_HZ, Utterance},
 };
 
@@ -116,8 +117,8 @@ impl Ear {
                     resampled: Vec::new(),
                     found: Vec::new(),
                 }),
-                (Err(error), _) => tracing::error!(error = super::recorder::chain(&error), "Cannot listen."),
-                (_, Err(error)) => tracing::error!(error = super::recorder::chain(&error), "Cannot listen."),
+                (Err(error), _) => tracing::error!(error = chain(&error), "Cannot listen."),
+                (_, Err(error)) => tracing::error!(error = chain(&error), "Cannot listen."),
             }
         }
     }

@@ -34,6 +34,7 @@ use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 use crate::{
     audio::{self, Backend, Capture, Notice},
     config::Config,
+    error_chain::chain,
     event_log::{Batch, EventLog},
     recordings::{Command, Recordings},
     status::{CaptureState, Status},
@@ -258,7 +259,7 @@ fn tell_notices(notices: &Receiver<Notice>, log: &EventLog) {
         };
         let event = NewEvent::new(name, payload).from_source("core").with_priority(priority);
         if let Err(error) = log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
-            tracing::error!(error = recorder::chain(&error), "An event was lost.");
+            tracing::error!(error = chain(&error), "An event was lost.");
         }
     }
 }

@@ -9,6 +9,7 @@ use super::reader::Sink;
 use crate::{
     audio::{Backend, StreamFormat, WavWriter, WriterError},
     config::Record,
+    error_chain::chain,
     recordings::Recordings,
 };
 

@@ -11,12 +11,10 @@ use std::{
 use panotti_sdk::{EventName, NewEvent, names};
 use serde_json::{Value, json};
 
-use super::{
-    queue::{Live, Queue, Work},
-    recorder::chain,
-};
+use super::queue::{Live, Queue, Work};
 use crate::{
     config::{Transcription, Vad},
+    error_chain::chain,
     event_log::{Batch, EventLog},
     recordings::{Error, Recording, Recordings},
     speech::{self, Effort, Segment, TrackInput, TranscribeError, Transcriber, Utterance},

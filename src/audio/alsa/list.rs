@@ -13,7 +13,7 @@ use super::{
     device::{self, Words, system},
     negotiate::capabilities,
 };
-use crate::audio::sink::chain;
+use crate::error_chain::chain;
 
 /// Names that alsa-lib and its plugins always configure: converters, no microphones.
 const NOT_A_SOURCE: [&str; 9] =

@@ -11,6 +11,8 @@ mod list;
 #[cfg(feature = "alsa")]
 mod negotiate;
 #[cfg(feature = "alsa")]
+mod pacer;
+#[cfg(feature = "alsa")]
 mod record;
 
 #[cfg(not(feature = "alsa"))]

@@ -7,6 +7,7 @@ use super::{
     Error,
     device::Device,
     negotiate::{Agreed, negotiate},
+    pacer::Pacer,
 };
 use crate::{
     audio::{sink::CaptureSink, stop::Stop},
@@ -62,6 +63,7 @@ fn read(device: &Device, agreed: Agreed, sink: &mut CaptureSink, stop: &Stop) ->
     let mut buffer = vec![0; agreed.period_frames * frame_bytes];
     let io = device.pcm.io_bytes();
     let mut last_frames = Instant::now();
+    let mut pacer = Pacer::new(agreed.format.rate_hz, last_frames);
     let mut failures = 0_u32;
     while !stop.requested() {
         if last_frames.elapsed() > STALLED {
@@ -81,6 +83,10 @@ fn read(device: &Device, agreed: Agreed, sink: &mut CaptureSink, stop: &Stop) ->
                 last_frames = Instant::now();
                 failures = 0;
                 sink.push(&buffer[..(frames * frame_bytes).min(buffer.len())]);
+                let pause = pacer.pause(frames, last_frames);
+                if !pause.is_zero() {
+                    stop.sleep(pause);
+                }
             }
             Err(error) => {
                 failures += 1;
