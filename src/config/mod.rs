@@ -226,7 +226,8 @@ impl Default for Vad {
             // (`benches/vad.rs`).
             threshold: 0.6,
             min_speech_duration_ms: 250,
-            min_silence_duration_ms: 500,
+            // Shorter pauses part sentences that small models confuse, and captions come earlier.
+            min_silence_duration_ms: 350,
             max_speech_duration_s: 25.0,
             speech_pad_ms: 150,
             gate_dbfs: -60.0,
