@@ -81,7 +81,7 @@ impl Daemon {
         let (stop_http, stopped) = oneshot::channel();
         let until = async move {
             // A dropped sender says the same as a message.
-            drop(stopped.await);
+            stopped.await.ok();
         };
         let http = Some(runtime.spawn(http::serve(listener, app, until)));
         let daemon = Self { address, status, recordings, log, pipeline, http, stop_http, runtime, _lock: lock };
@@ -168,7 +168,7 @@ impl Daemon {
             Err(_) => tracing::error!("Closing the recording takes too long; it is closed at the next start."),
         }
         // The server may be gone already.
-        drop(self.stop_http.send(()));
+        self.stop_http.send(()).ok();
         self.pipeline.stop(STOP_WITHIN.saturating_sub(began.elapsed()));
         let event = NewEvent::new(names::SYSTEM_STOPPED, json!({})).from_source("core");
         if let Err(error) = self.log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
@@ -254,7 +254,7 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let mut owner = String::new();
-            drop(file.read_to_string(&mut owner));
+            file.read_to_string(&mut owner).ok();
             bail!(
                 "panotti already runs on `{}` (process {}): stop it first, or use another --data-dir",
                 data_dir.display(),

@@ -8,6 +8,7 @@
 //! | `config` | what can be set, and reading it |
 //! | `logging` | where log lines go |
 //! | `systemd` | telling the service manager how we are |
+//! | `error_chain` | an error and its causes in one line |
 //! | `status` | counters and gauges anyone may read |
 //! | `audio` | sound in (ALSA, WAV files), rings, resampling, sound to disk |
 //! | `speech` | finding speech, writing it down, forms of a transcript |
@@ -32,6 +33,7 @@ pub mod audio;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+mod error_chain;
 pub mod event_log;
 pub mod http;
 pub mod logging;

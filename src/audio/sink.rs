@@ -184,15 +184,3 @@ impl CaptureSink {
         self.notices.send(notice).ok();
     }
 }
-
-/// An error and what it came from, in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}

@@ -115,18 +115,6 @@ impl IntoResponse for Problem {
     }
 }
 
-/// `error` and everything below it, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(below) = source {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, ": {below}");
-        source = below.source();
-    }
-    text
-}
-
 impl From<recordings::Error> for Problem {
     fn from(error: recordings::Error) -> Self {
         use recordings::Error;

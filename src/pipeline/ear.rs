@@ -193,7 +193,7 @@ impl Sink for Ear {
                 self.end_run();
                 self.job = None;
                 // A caller that went away needs no answer.
-                drop(reply.send(()));
+                reply.send(()).ok();
             }
         }
     }

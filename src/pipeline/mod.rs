@@ -185,24 +185,24 @@ impl Control {
                 if begun.is_err() {
                     self.end_listening();
                 }
-                drop(reply.send(begun));
+                reply.send(begun).ok();
             }
             Command::Pause { reply } => {
                 let paused = self.both(|reply| recorder::Mark::Pause { reply }, ear::Mark::Pause);
-                drop(reply.send(paused));
+                reply.send(paused).ok();
             }
             Command::Resume { reply } => {
                 let resumed = self
                     .ready()
                     .and_then(|()| self.both(|reply| recorder::Mark::Resume { reply }, ear::Mark::Resume));
-                drop(reply.send(resumed));
+                reply.send(resumed).ok();
             }
             Command::Stop { reply } => {
                 let (answer, listened) = oneshot::channel();
                 let closed = self.both(|reply| recorder::Mark::End { reply }, ear::Mark::End { reply: answer });
                 // The last utterance is queued before the final pass is.
-                drop(listened.blocking_recv());
-                drop(reply.send(closed));
+                listened.blocking_recv().ok();
+                reply.send(closed).ok();
             }
             Command::Transcribe { id } => self.queue.final_pass(id),
             Command::Forget { id } => self.queue.forget(&id),
@@ -223,8 +223,8 @@ impl Control {
     fn mark(&self, record: recorder::Mark, listen: ear::Mark) {
         let at = self.status.position();
         // A reader that is gone drops its answer with the mark, and the asker sees that.
-        drop(self.to_recorder.send(Marker { at, mark: record }));
-        drop(self.to_ear.send(Marker { at, mark: listen }));
+        self.to_recorder.send(Marker { at, mark: record }).ok();
+        self.to_ear.send(Marker { at, mark: listen }).ok();
     }
 
     fn both(
@@ -240,7 +240,7 @@ impl Control {
     fn end_listening(&self) {
         let (answer, _) = oneshot::channel();
         let at = self.status.position();
-        drop(self.to_ear.send(Marker { at, mark: ear::Mark::End { reply: answer } }));
+        self.to_ear.send(Marker { at, mark: ear::Mark::End { reply: answer } }).ok();
     }
 }
 

@@ -151,9 +151,13 @@ impl Sink for Recorder {
             }
         };
         // A caller that went away needs no answer.
-        let answer = |reply: oneshot::Sender<u64>, ms| drop(reply.send(ms));
+        let answer = |reply: oneshot::Sender<u64>, ms| {
+            reply.send(ms).ok();
+        };
         match mark {
-            Mark::Begin { id, dir, reply } => drop(reply.send(self.begin(format, id, dir))),
+            Mark::Begin { id, dir, reply } => {
+                reply.send(self.begin(format, id, dir)).ok();
+            },
             Mark::Pause { reply } => {
                 set(&mut self.job, false);
                 answer(reply, self.job.as_ref().map_or(self.last_ms, Job::recorded_ms));
@@ -172,15 +176,4 @@ impl Sink for Recorder {
     fn tick(&mut self) {
         self.with_writer(|it| it.tick(Instant::now()));
     }
-}
-
-/// An error with its causes, for people.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

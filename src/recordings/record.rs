@@ -134,7 +134,7 @@ impl NewRecording {
             }
             title => title,
         };
-        recording.attendees = checked_attendees(self.attendees)?;
+        recording.attendees = checked_attendees(&self.attendees)?;
         recording.metadata = checked_metadata(self.metadata)?;
         Ok(())
     }
@@ -149,7 +149,7 @@ impl Patch {
             }
         }
         if let Some(attendees) = self.attendees {
-            recording.attendees = checked_attendees(attendees)?;
+            recording.attendees = checked_attendees(&attendees)?;
         }
         for (key, value) in self.metadata.unwrap_or_default() {
             match value {
@@ -171,7 +171,7 @@ fn checked_title(title: &str) -> Result<String, Error> {
     }
 }
 
-fn checked_attendees(attendees: Vec<String>) -> Result<Vec<String>, Error> {
+fn checked_attendees(attendees: &[String]) -> Result<Vec<String>, Error> {
     if attendees.len() > 200 {
         return Err(Error::Invalid(format!("`attendees` has {} names: use at most 200", attendees.len())));
     }

@@ -42,13 +42,15 @@ impl EventName {
     pub const fn from_static(text: &'static str) -> Self {
         let (bytes, mut place, mut words, mut length) = (text.as_bytes(), 0, 1, 0);
         while place < bytes.len() {
-            match bytes[place] {
-                b'.' => {
-                    assert!(length > 0, "an empty word in an event name");
-                    (words, length) = (words + 1, 0);
-                }
-                b'a'..=b'z' | b'0'..=b'9' | b'_' => length += 1,
-                _ => assert!(false, "an event name has a character outside a-z, 0-9, _ and ."),
+            if bytes[place] == b'.' {
+                assert!(length > 0, "an event name has an empty word");
+                (words, length) = (words + 1, 0);
+            } else {
+                assert!(
+                    matches!(bytes[place], b'a'..=b'z' | b'0'..=b'9' | b'_'),
+                    "an event name has a character outside a-z, 0-9, _ and ."
+                );
+                length += 1;
             }
             place += 1;
         }

@@ -16,8 +16,8 @@ use super::{
 use crate::audio::sink::chain;
 
 /// Names that alsa-lib and its plugins always configure: converters, no microphones.
-const NOT_A_SOURCE: [&str; 8] =
-    ["null", "lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "oss"];
+const NOT_A_SOURCE: [&str; 9] =
+    ["null", "lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "oss", "jack"];
 
 /// All capture devices: sound cards first, then what the configuration of ALSA makes of them. Each is
 /// opened for a moment.
