@@ -330,6 +330,10 @@ impl Store {
         let mut indexes = Vec::new();
         // From one name to the next, without looking at their events.
         let mut from = pattern.prefix().into_bytes();
+        if from.is_empty() {
+            // LMDB refuses an empty key; 0 comes before every name.
+            from.push(0);
+        }
         while let Some((key, ())) = self.by_name.get_greater_than_or_equal_to(txn, &from)? {
             let name = key.split(|byte| *byte == 0).next().unwrap_or_default();
             if !name.starts_with(pattern.prefix().as_bytes()) {

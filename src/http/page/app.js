@@ -366,7 +366,8 @@ async function open(recording, focus) {
   ].filter(Boolean).join(' · ');
   if (another || player.error) await load(0);
   $('downloads').replaceChildren(...['txt', 'md', 'srt', 'vtt', 'json'].map((format) => {
-    const button = make('button', { className: 'quiet', textContent: `Download .${format}` });
+    const button = make('button', { className: 'quiet', textContent: `.${format}` });
+    button.setAttribute('aria-label', `Download the transcript as .${format}`);
     button.addEventListener('click', act(button, () => download(recording.id, format)));
     return button;
   }));

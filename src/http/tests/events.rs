@@ -67,7 +67,7 @@ async fn pages_in_both_orders() {
         let (mut seen, mut cursor) = (Vec::new(), String::new());
         loop {
             let page = it.ask(&format!("GET /events?limit=3&{query}{cursor}"), "").await.json();
-            let items = page["items"].as_array().unwrap();
+            let items = page["items"].as_array().unwrap_or_else(|| panic!("{query}: {page}"));
             seen.extend(items.iter().map(|it| it["payload"]["n"].as_u64().unwrap()));
             let Some(next) = page["next_cursor"].as_str() else { break };
             cursor = format!("&cursor={next}");
