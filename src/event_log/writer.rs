@@ -79,13 +79,17 @@ fn run(store: &Store, mut jobs: mpsc::Receiver<Job>, tail: &watch::Sender<u64>) 
 fn commit(store: &Store, group: &[Job], tail: &watch::Sender<u64>) -> Result<Vec<Outcome>, Error> {
     let failed = |source| Error::write(store.path(), source);
     let mut txn = store.write_txn().map_err(failed)?;
-    let mut seq = store.next_seq(&txn).map_err(failed)?;
+    let next = store.next_seq(&txn).map_err(failed)?;
+    let mut seq = next;
     let mut outcomes = Vec::with_capacity(group.len());
     for job in group {
         outcomes.push(put(store, &mut txn, &mut seq, &job.batch)?);
     }
-    store.set_next_seq(&mut txn, seq).map_err(failed)?;
-    txn.commit().map_err(failed)?;
+    // A group of repetitions alone changes nothing, and LMDB then writes nothing.
+    if seq != next {
+        store.set_next_seq(&mut txn, seq).map_err(failed)?;
+    }
+    store.commit(txn).map_err(failed)?;
     tail.send_if_modified(|last| std::mem::replace(last, seq - 1) != seq - 1);
     Ok(outcomes)
 }
