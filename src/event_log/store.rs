@@ -30,8 +30,18 @@ pub(super) mod db_name {
     pub(in super::super) const RECORDINGS_BY_START: &str = "recordings-by-start";
     pub(in super::super) const KEYS: &str = "keys";
     /// All of version 1.
-    pub(in super::super) const ALL: [&str; 10] =
-        [META, EVENTS, SEQ_BY_ID, BY_NAME, BY_CORRELATION, IDEMPOTENCY, IDEMPOTENCY_AGE, RECORDINGS, RECORDINGS_BY_START, KEYS];
+    pub(in super::super) const ALL: [&str; 10] = [
+        META,
+        EVENTS,
+        SEQ_BY_ID,
+        BY_NAME,
+        BY_CORRELATION,
+        IDEMPOTENCY,
+        IDEMPOTENCY_AGE,
+        RECORDINGS,
+        RECORDINGS_BY_START,
+        KEYS,
+    ];
 }
 
 /// In `meta`: how many upgrade steps the file has taken.

@@ -9,6 +9,10 @@
 )]
 
 mod config;
+mod crash;
+mod harness;
 #[cfg(feature = "systemd")]
 mod notify;
+mod pipeline;
+mod room;
 mod tidy;
