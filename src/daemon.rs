@@ -54,7 +54,7 @@ impl Daemon {
         let log = EventLog::open(&config.storage.events_dir()).context("cannot open the event log")?;
         let keys = Keys::new(log.clone(), std::env::var("API_KEY").ok().filter(|it| !it.is_empty()));
         let (recordings, commands) =
-            Recordings::open(log.clone(), config.storage.recordings_dir(), config.audio.labels.clone())
+            Recordings::open(log.clone(), &config.storage.recordings_dir(), config.audio.labels.clone())
                 .context("cannot open the recordings")?;
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -84,8 +84,10 @@ impl Daemon {
             stopped.await.ok();
         };
         let http = Some(runtime.spawn(http::serve(listener, app, until)));
-        let daemon = Self { address, status, recordings, log, pipeline, http, stop_http, runtime, _lock: lock };
-        daemon.tell(names::SYSTEM_STARTED, json!({ "version": env!("CARGO_PKG_VERSION"), "address": address }));
+        let daemon =
+            Self { address, status, recordings, log, pipeline, http, stop_http, runtime, _lock: lock };
+        daemon
+            .tell(names::SYSTEM_STARTED, json!({ "version": env!("CARGO_PKG_VERSION"), "address": address }));
         daemon.wait_for_capture(Duration::from_secs(2));
         tracing::info!(%address, "Listening.");
         Ok(daemon)
@@ -160,12 +162,20 @@ impl Daemon {
         systemd::notify_stopping("stopping");
         tracing::info!("Stopping.");
         let recordings = self.recordings.clone();
-        match self.runtime.block_on(async { tokio::time::timeout(STOP_WITHIN, recordings.close_active()).await }) {
+        match self
+            .runtime
+            .block_on(async { tokio::time::timeout(STOP_WITHIN, recordings.close_active()).await })
+        {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::error!(error = format!("{:#}", anyhow!(error)), "Cannot close the recording; it is closed at the next start.");
+                tracing::error!(
+                    error = format!("{:#}", anyhow!(error)),
+                    "Cannot close the recording; it is closed at the next start."
+                );
             }
-            Err(_) => tracing::error!("Closing the recording takes too long; it is closed at the next start."),
+            Err(_) => {
+                tracing::error!("Closing the recording takes too long; it is closed at the next start.");
+            }
         }
         // The server may be gone already.
         self.stop_http.send(()).ok();
@@ -174,7 +184,8 @@ impl Daemon {
         if let Err(error) = self.log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
             tracing::error!(error = format!("{:#}", anyhow!(error)), "An event was lost.");
         }
-        self.runtime.shutdown_timeout(STOP_WITHIN.saturating_sub(began.elapsed()).max(Duration::from_millis(500)));
+        self.runtime
+            .shutdown_timeout(STOP_WITHIN.saturating_sub(began.elapsed()).max(Duration::from_millis(500)));
     }
 
     fn tell(&self, name: EventName, payload: Value) {
@@ -240,7 +251,10 @@ impl<'a> Watchdog<'a> {
 /// One service for one data directory.
 fn lock(data_dir: &Path) -> anyhow::Result<File> {
     std::fs::create_dir_all(data_dir).with_context(|| {
-        format!("cannot create `{}`: choose a directory with --data-dir or storage.data_dir", data_dir.display())
+        format!(
+            "cannot create `{}`: choose a directory with --data-dir or storage.data_dir",
+            data_dir.display()
+        )
     })?;
     let path = data_dir.join("lock");
     let mut file = File::options()

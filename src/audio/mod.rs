@@ -13,15 +13,15 @@
 pub mod alsa;
 mod capture;
 mod format;
-mod playback;
 mod level;
+mod playback;
 mod resample;
 mod ring;
 mod sink;
 mod stop;
 mod wav;
-mod writer;
 mod wav_source;
+mod writer;
 
 pub use capture::{Capture, Error as CaptureError, Handle as CaptureHandle};
 pub use format::{SampleFormat, StreamFormat};

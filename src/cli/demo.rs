@@ -27,8 +27,8 @@ use crate::{
 
 const MODEL_FILE: &str = "ggml-panotti-demo.en-q5_1.bin";
 const MODEL: &[u8] = include_bytes!("../../tests/fixtures/panotti-demo.en-q5_1.bin");
-const MEETING: &[u8] = include_bytes!("../../tests/fixtures/meeting_picked.wav");
-const REFERENCE: &str = include_str!("../../tests/fixtures/meeting_picked.txt");
+const MEETING: &[u8] = include_bytes!("../../tests/fixtures/speech/meeting_picked.wav");
+const REFERENCE: &str = include_str!("../../tests/fixtures/speech/meeting_picked.txt");
 
 /// What `demo` is given.
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,12 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     let stage = Stage::set(config)?;
     let config = stage.config(config, args.listen);
-    writeln!(out, "Panotti demo: a spoken meeting of {} s, {}.", MEETING.len() / BYTES_PER_SECOND, stage.source)?;
+    writeln!(
+        out,
+        "Panotti demo: a spoken meeting of {} s, {}.",
+        MEETING.len() / BYTES_PER_SECOND,
+        stage.source
+    )?;
 
     let mut daemon = Daemon::start(config, Access::OpenOnLoopback)?;
     writeln!(out, "The page: http://{}/  (no key is needed here; Ctrl-C ends the demo)\n", daemon.address())?;
@@ -123,7 +128,8 @@ fn print_results(
         (TranscriptFormat::Vtt, "vtt"),
     ] {
         let file = folder.join(format!("{}.{ending}", recording.id));
-        fs::write(&file, transcript.render(format, &header)).with_context(|| format!("cannot write `{}`", file.display()))?;
+        fs::write(&file, transcript.render(format, &header))
+            .with_context(|| format!("cannot write `{}`", file.display()))?;
         writeln!(out, "  {}", file.display())?;
     }
     let said: Vec<_> = transcript.segments.iter().map(|it| it.text.as_str()).collect();
@@ -170,8 +176,10 @@ struct Stage {
 
 /// Silence before the meeting, in bytes: the recording has begun when the first word comes.
 const LEAD_IN: usize = 2 * BYTES_PER_SECOND;
-/// Silence after it: the last caption comes.
+/// What is recorded after it: the last caption comes.
 const LEAD_OUT: usize = BYTES_PER_SECOND;
+/// Silence before it is heard again.
+const GAP: usize = 6 * BYTES_PER_SECOND;
 /// The fixture is 16 kHz mono 16 bit behind a header of 44 bytes.
 const BYTES_PER_SECOND: usize = 32_000;
 const HEADER: usize = 44;
@@ -192,10 +200,10 @@ impl Stage {
             .with_context(|| format!("cannot create `{}`: choose a place with --data-dir", dir.display()))?;
         let dir = dir.canonicalize().with_context(|| format!("cannot open `{}`", dir.display()))?;
         write(&dir.join("models").join(MODEL_FILE), MODEL)?;
-        let mut room = vec![0; LEAD_IN - LEAD_OUT];
+        let mut room = vec![0; LEAD_IN];
         for _ in 0..REPEATS {
-            room.resize(room.len() + LEAD_OUT, 0);
             room.extend_from_slice(&MEETING[HEADER..]);
+            room.resize(room.len() + GAP, 0);
         }
         let (device, source) = virtual_microphone(&dir, &room)?;
         Ok(Self { dir, temporary, device, source })
@@ -256,7 +264,10 @@ fn virtual_microphone(dir: &Path, room: &[u8]) -> anyhow::Result<(String, &'stat
         unsafe {
             std::env::set_var("ALSA_CONFIG_PATH", format!("{ALSA}:{}", ours.display()));
         }
-        return Ok(("meeting_room".into(), "heard through a virtual ALSA microphone (alsa-lib's file plugin)"));
+        return Ok((
+            "meeting_room".into(),
+            "heard through a virtual ALSA microphone (alsa-lib's file plugin)",
+        ));
     }
     let wav = dir.join("room.wav");
     let sizes = u32::try_from(room.len()).context("the demo's audio is too long for a WAV file")?;
@@ -265,5 +276,8 @@ fn virtual_microphone(dir: &Path, room: &[u8]) -> anyhow::Result<(String, &'stat
     bytes[40..44].copy_from_slice(&sizes.to_le_bytes());
     bytes.extend_from_slice(room);
     write(&wav, &bytes)?;
-    Ok((format!("wav:{}", wav.display()), "played by the built-in WAV source, since ALSA is not installed here"))
+    Ok((
+        format!("wav:{}", wav.display()),
+        "played by the built-in WAV source, since ALSA is not installed here",
+    ))
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{queue::{Live, Queue}, reader::Sink};
+use super::{
+    queue::{Live, Queue},
+    reader::Sink,
+};
 use crate::{
     audio::{Resampler, StreamFormat},
     config::Vad,
@@ -61,7 +64,9 @@ impl Lane {
         match self.channel {
             Some(channel) => self.mono.extend(samples.iter().skip(channel).step_by(channels)),
             None => {
-                self.mono.extend(samples.chunks_exact(channels).map(|it| it.iter().sum::<f32>() / channels as f32));
+                self.mono.extend(
+                    samples.chunks_exact(channels).map(|it| it.iter().sum::<f32>() / channels as f32),
+                );
             }
         }
         self.resampled.clear();
@@ -176,8 +181,14 @@ impl Sink for Ear {
     fn mark(&mut self, _: Option<StreamFormat>, mark: Mark) {
         match mark {
             Mark::Begin { id } => {
-                self.job =
-                    Some(Job { id, keeping: true, kept: 0.0, format: None, lanes: Vec::new(), samples: Vec::new() });
+                self.job = Some(Job {
+                    id,
+                    keeping: true,
+                    kept: 0.0,
+                    format: None,
+                    lanes: Vec::new(),
+                    samples: Vec::new(),
+                });
             }
             Mark::Pause => {
                 self.end_run();

@@ -117,8 +117,14 @@ impl Pipeline {
         let readers = vec![
             spawn("record", move || {
                 // Made here: what io_uring gives belongs to one thread.
-                let recorder =
-                    recorder::Recorder { options, min_free_bytes, backend, recordings: owner, job: None, last_ms: 0 };
+                let recorder = recorder::Recorder {
+                    options,
+                    min_free_bytes,
+                    backend,
+                    recordings: owner,
+                    job: None,
+                    last_ms: 0,
+                };
                 reader::read(&record, &recorder_marks, recorder, &stop_record, &record_status.record_ticks);
             })?,
             spawn("listen", move || {
@@ -200,7 +206,8 @@ impl Control {
             }
             Command::Stop { reply } => {
                 let (answer, listened) = oneshot::channel();
-                let closed = self.both(|reply| recorder::Mark::End { reply }, ear::Mark::End { reply: answer });
+                let closed =
+                    self.both(|reply| recorder::Mark::End { reply }, ear::Mark::End { reply: answer });
                 // The last utterance is queued before the final pass is.
                 listened.blocking_recv().ok();
                 reply.send(closed).ok();
@@ -254,7 +261,9 @@ fn tell_notices(notices: &Receiver<Notice>, log: &EventLog) {
                 (names::CAPTURE_OPENED, json!({ "device": device, "format": format }), Priority::Normal)
             }
             Notice::Lost { reason } => (names::CAPTURE_LOST, json!({ "reason": reason }), Priority::High),
-            Notice::Overrun { total } => (names::CAPTURE_OVERRUN, json!({ "total": total }), Priority::Normal),
+            Notice::Overrun { total } => {
+                (names::CAPTURE_OVERRUN, json!({ "total": total }), Priority::Normal)
+            }
             Notice::Ended => (names::CAPTURE_ENDED, json!({}), Priority::Normal),
         };
         let event = NewEvent::new(name, payload).from_source("core").with_priority(priority);

@@ -28,8 +28,14 @@ pub(super) struct Live {
 pub(super) enum Work {
     Live(Live),
     /// Captions that were left out.
-    Skipped { recording: String, skipped_ms: u64, waiting_ms: u64 },
-    Final { recording: String },
+    Skipped {
+        recording: String,
+        skipped_ms: u64,
+        waiting_ms: u64,
+    },
+    Final {
+        recording: String,
+    },
 }
 
 /// The queue; one reader, any number of writers.
@@ -62,7 +68,8 @@ impl Queue {
         waiting.live.push_back(live);
         while waiting.live_samples > MOST_WAITING && waiting.live.len() > 1 {
             let Some(left_out) = waiting.pop_live() else { break };
-            let before = waiting.skipped.take().filter(|(id, _)| *id == left_out.recording).map_or(0, |it| it.1);
+            let before =
+                waiting.skipped.take().filter(|(id, _)| *id == left_out.recording).map_or(0, |it| it.1);
             waiting.skipped = Some((left_out.recording, before + left_out.utterance.samples.len()));
         }
         self.changed(&waiting);

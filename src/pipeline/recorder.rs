@@ -55,7 +55,12 @@ impl Recorder {
         WavWriter::create(dir, format, &self.options, self.min_free_bytes, self.backend)
     }
 
-    fn begin(&mut self, format: Option<StreamFormat>, id: String, dir: PathBuf) -> Result<StreamFormat, String> {
+    fn begin(
+        &mut self,
+        format: Option<StreamFormat>,
+        id: String,
+        dir: PathBuf,
+    ) -> Result<StreamFormat, String> {
         let format = format.ok_or("no sound arrives yet: try again in a moment")?;
         let writer = self.open(&dir, format).map_err(|error| chain(&error))?;
         self.job = Some(Job { id, dir, keeping: true, format, writer, closed_ms: 0 });
@@ -67,7 +72,11 @@ impl Recorder {
         if let Some(job) = self.job.take() {
             self.last_ms = job.recorded_ms();
             if let Err(error) = job.writer.finish() {
-                tracing::error!(recording = job.id, error = chain(&error), "Cannot close the recording's files.");
+                tracing::error!(
+                    recording = job.id,
+                    error = chain(&error),
+                    "Cannot close the recording's files."
+                );
             }
         }
         self.last_ms
@@ -83,7 +92,11 @@ impl Recorder {
             // Not on this thread: a stop that is under way holds the recording and waits for us.
             let problem = format!("the recording was stopped and what was recorded is kept: {reason}");
             if let Err(error) = recordings.ended_by_itself(&id, recorded_ms, problem) {
-                tracing::error!(recording = id, error = chain(&error), "Cannot note the end of the recording.");
+                tracing::error!(
+                    recording = id,
+                    error = chain(&error),
+                    "Cannot note the end of the recording."
+                );
             }
         });
         if let Err(error) = told {
@@ -158,7 +171,7 @@ impl Sink for Recorder {
         match mark {
             Mark::Begin { id, dir, reply } => {
                 reply.send(self.begin(format, id, dir)).ok();
-            },
+            }
             Mark::Pause { reply } => {
                 set(&mut self.job, false);
                 answer(reply, self.job.as_ref().map_or(self.last_ms, Job::recorded_ms));

@@ -63,7 +63,10 @@ impl Scribe {
             Ok(transcriber) => {
                 let (name, accelerator) = (transcriber.name(), transcriber.accelerator());
                 let ms = began.elapsed().as_millis() as u64;
-                self.tell(names::MODEL_LOADED, json!({ "model": name, "accelerator": accelerator, "ms": ms }));
+                self.tell(
+                    names::MODEL_LOADED,
+                    json!({ "model": name, "accelerator": accelerator, "ms": ms }),
+                );
                 self.status.update(|it| it.model = ModelState::Ready { name, accelerator });
                 Ok(transcriber)
             }
@@ -91,7 +94,11 @@ impl Scribe {
                 }
             }
             Work::Skipped { recording, skipped_ms, waiting_ms } => {
-                tracing::warn!(recording, skipped_ms, "Captions were left out: this box is too slow for the model.");
+                tracing::warn!(
+                    recording,
+                    skipped_ms,
+                    "Captions were left out: this box is too slow for the model."
+                );
                 self.recordings.captions_skipped(&recording, skipped_ms, waiting_ms)
             }
             Work::Final { .. } => Ok(()),
@@ -120,10 +127,13 @@ impl Scribe {
 
     fn write_down(&self, id: &str, transcriber: &mut Result<Box<dyn Transcriber>, Missing>) {
         let done = match transcriber {
-            Ok(transcriber) => self.recordings.get(id).and_then(|it| self.final_pass(&it, transcriber.as_mut())),
-            Err(Missing::NotWanted) => self
-                .recordings
-                .left_unwritten(id, "nothing was written down: set transcription.model, then transcribe it again"),
+            Ok(transcriber) => {
+                self.recordings.get(id).and_then(|it| self.final_pass(&it, transcriber.as_mut()))
+            }
+            Err(Missing::NotWanted) => self.recordings.left_unwritten(
+                id,
+                "nothing was written down: set transcription.model, then transcribe it again",
+            ),
             Err(Missing::Broken(reason)) => self.recordings.failed(id, reason),
         };
         self.status.update(|it| it.final_pass = None);

@@ -113,13 +113,21 @@ impl super::Inner {
         metadata: Map<String, Value>,
     ) -> Result<Recording, Error> {
         if !files::valid_id(id) {
-            return Err(Error::Invalid(format!("`{}` is not a recording id: use letters, digits, `.`, `_` and `-`, at most 128, a letter or digit first", id.chars().take(128).collect::<String>())));
+            return Err(Error::Invalid(format!(
+                "`{}` is not a recording id: use letters, digits, `.`, `_` and `-`, at most 128, a letter or digit first",
+                id.chars().take(128).collect::<String>()
+            )));
         }
         let mut tracks = Vec::new();
-        for (named, key, usual) in [(microphone, "microphoneLabel", "Microphone"), (system, "systemLabel", "System")] {
+        for (named, key, usual) in
+            [(microphone, "microphoneLabel", "Microphone"), (system, "systemLabel", "System")]
+        {
             if let Some(path) = named.as_deref().filter(|it| !it.is_empty()) {
                 let label = metadata.get(key).and_then(Value::as_str).filter(|it| !it.trim().is_empty());
-                tracks.push(Track { label: Some(label.unwrap_or(usual).to_owned()), path: self.files.accept(path)? });
+                tracks.push(Track {
+                    label: Some(label.unwrap_or(usual).to_owned()),
+                    path: self.files.accept(path)?,
+                });
             }
         }
         let attendees = metadata.get("eventAttendees").and_then(Value::as_array);

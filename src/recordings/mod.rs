@@ -24,7 +24,7 @@ mod store;
 mod tests;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -101,11 +101,11 @@ impl Recordings {
     /// Commands for the pipeline arrive at the receiver, first those for what a crash left.
     pub fn open(
         log: EventLog,
-        dir: PathBuf,
+        dir: &Path,
         labels: Vec<String>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Command>), Error> {
         let (commands, receiver) = mpsc::unbounded_channel();
-        let files = Files::open(&dir)?;
+        let files = Files::open(dir)?;
         let inner = Inner { store: Store::new(log), files, labels, commands, active: Mutex::default() };
         inner.recover()?;
         Ok((Self(Arc::new(inner)), receiver))
@@ -346,7 +346,10 @@ impl Inner {
             return Ok(());
         }
         let recording = self.store.get(id)?;
-        Err(Error::Conflict(format!("recording `{id}` is {}: it is not running on this box", recording.state)))
+        Err(Error::Conflict(format!(
+            "recording `{id}` is {}: it is not running on this box",
+            recording.state
+        )))
     }
 
     fn ask<T>(

@@ -176,7 +176,9 @@ fn checked_attendees(attendees: &[String]) -> Result<Vec<String>, Error> {
         return Err(Error::Invalid(format!("`attendees` has {} names: use at most 200", attendees.len())));
     }
     match attendees.iter().find(|it| it.chars().count() > 300 || it.chars().any(char::is_control)) {
-        Some(_) => Err(Error::Invalid("`attendees` has a name over 300 characters or with control characters".into())),
+        Some(_) => Err(Error::Invalid(
+            "`attendees` has a name over 300 characters or with control characters".into(),
+        )),
         None => Ok(attendees.iter().map(|it| it.trim().to_owned()).filter(|it| !it.is_empty()).collect()),
     }
 }

@@ -25,7 +25,9 @@ impl Inner {
                     (State::Recording | State::Paused | State::Stopping, Origin::Device) => {
                         self.close_interrupted(&recording.id)?;
                     }
-                    (State::Transcribing, _) => self.command(Command::Transcribe { id: recording.id.clone() }),
+                    (State::Transcribing, _) => {
+                        self.command(Command::Transcribe { id: recording.id.clone() });
+                    }
                     _ => {}
                 }
             }
@@ -46,7 +48,11 @@ impl Inner {
         let recovered = audio::recover(&self.files.folder(id));
         match recovered {
             Ok(recovered) => {
-                tracing::warn!(recording = id, duration_ms = recovered.duration_ms, "Closed an interrupted recording.");
+                tracing::warn!(
+                    recording = id,
+                    duration_ms = recovered.duration_ms,
+                    "Closed an interrupted recording."
+                );
                 self.closed(id, Some(recovered.duration_ms), None, true)?;
             }
             // One damaged recording must not keep the box from starting.

@@ -115,7 +115,9 @@ impl Inner {
             let Some(last) = page.last() else { break };
             after = last.seq;
             transcript.segments.extend(
-                page.iter().filter_map(|it| serde_json::from_value::<Segment>(it.payload.get("segment")?.clone()).ok()),
+                page.iter().filter_map(|it| {
+                    serde_json::from_value::<Segment>(it.payload.get("segment")?.clone()).ok()
+                }),
             );
         }
         transcript.segments.sort_by_key(|it| it.start_ms);

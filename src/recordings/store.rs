@@ -128,7 +128,10 @@ impl State {
 impl Recording {
     pub(super) fn enter(&mut self, next: State) -> Result<(), Error> {
         if !self.state.may_become(next) {
-            return Err(Error::Conflict(format!("recording `{}` is {}, so it cannot become {next}", self.id, self.state)));
+            return Err(Error::Conflict(format!(
+                "recording `{}` is {}, so it cannot become {next}",
+                self.id, self.state
+            )));
         }
         self.state = next;
         Ok(())

@@ -20,7 +20,7 @@ struct Bench {
 fn open(dir: tempfile::TempDir) -> Bench {
     let log = EventLog::open(&dir.path().join("events")).unwrap();
     let (recordings, mut commands) =
-        Recordings::open(log.clone(), dir.path().join("recordings"), vec!["Anna".into()]).unwrap();
+        Recordings::open(log.clone(), &dir.path().join("recordings"), vec!["Anna".into()]).unwrap();
     let microphone = Arc::new(AtomicBool::new(true));
     let (asked, asked_to_transcribe) = std::sync::mpsc::channel();
     let there = microphone.clone();
@@ -60,7 +60,8 @@ fn said(text: &str) -> Segment {
 #[tokio::test]
 async fn a_life() {
     let it = bench();
-    let new = NewRecording { title: " Weekly ".into(), attendees: vec!["Bo".into()], ..NewRecording::default() };
+    let new =
+        NewRecording { title: " Weekly ".into(), attendees: vec!["Bo".into()], ..NewRecording::default() };
     let started = it.recordings.start(new).await.unwrap();
     assert_eq!((started.state, started.title.as_str()), (State::Recording, "Weekly"));
     assert_eq!(started.labels, ["Anna"]);
@@ -78,7 +79,8 @@ async fn a_life() {
     assert_eq!(it.asked_to_transcribe.recv().unwrap(), started.id);
     assert!(matches!(it.recordings.stop(&started.id).await, Err(Error::Conflict(_))));
 
-    let transcript = Transcript { segments: vec![said("Hello, all.")], duration_ms: 1500, ..Transcript::default() };
+    let transcript =
+        Transcript { segments: vec![said("Hello, all.")], duration_ms: 1500, ..Transcript::default() };
     it.recordings.written_down(&started.id, &transcript).unwrap();
     assert_eq!(it.recordings.get(&started.id).unwrap().state, State::Done);
     assert_eq!(it.recordings.transcript(&started.id).unwrap(), Some(transcript));
@@ -124,7 +126,10 @@ async fn what_is_not_acceptable() {
         Patch { title: Some(" ".into()), ..Patch::default() },
         Patch { title: Some("two\nlines".into()), ..Patch::default() },
         Patch { attendees: Some(vec![String::new(); 201]), ..Patch::default() },
-        Patch { metadata: Some([("k".into(), "x".repeat(65_536).into())].into_iter().collect()), ..Patch::default() },
+        Patch {
+            metadata: Some([("k".into(), "x".repeat(65_536).into())].into_iter().collect()),
+            ..Patch::default()
+        },
     ] {
         let refused = it.recordings.update(&started.id, patch.clone()).await;
         assert!(matches!(refused, Err(Error::Invalid(_))), "{patch:?}");
@@ -172,7 +177,9 @@ async fn lists_newest_first() {
         timestamp: Some(at.parse().unwrap()),
         ..ClientStarted::default()
     };
-    for (id, at) in [("zebra", "2025-01-01T00:00:00Z"), ("1", "2025-01-03T00:00:00Z"), ("m", "2025-01-02T00:00:00Z")] {
+    for (id, at) in
+        [("zebra", "2025-01-01T00:00:00Z"), ("1", "2025-01-03T00:00:00Z"), ("m", "2025-01-02T00:00:00Z")]
+    {
         it.recordings.client_started(client(id, at)).await.unwrap();
     }
     let ids = |before, limit| -> Vec<String> {
@@ -188,7 +195,8 @@ async fn a_client_records() {
     let it = bench();
     let wav = it.dir.path().join("recordings/mic.wav");
     std::fs::write(&wav, "").unwrap();
-    let metadata = serde_json::json!({ "eventTitle": "Sync", "eventAttendees": ["a@x"], "microphoneLabel": "Todd" });
+    let metadata =
+        serde_json::json!({ "eventTitle": "Sync", "eventAttendees": ["a@x"], "microphoneLabel": "Todd" });
     let started = ClientStarted {
         recording_id: "20250117225532_4AFEA8B6".into(),
         metadata: metadata.as_object().unwrap().clone(),
@@ -214,7 +222,10 @@ async fn a_client_records() {
     assert_eq!(it.event_names(), ["recording.started", "recording.ended"]);
     assert_eq!(it.asked_to_transcribe.try_iter().count(), 1);
     let recording = it.recordings.get(&started.recording_id).unwrap();
-    assert_eq!((recording.title.as_str(), recording.attendees.as_slice()), ("Sync", ["a@x".to_owned()].as_slice()));
+    assert_eq!(
+        (recording.title.as_str(), recording.attendees.as_slice()),
+        ("Sync", ["a@x".to_owned()].as_slice())
+    );
     assert_eq!(recording.tracks, [Track { label: Some("Todd".into()), path: "mic.wav".into() }]);
 
     let unknown = ClientEnded { recording_id: "lost".into(), ..ClientEnded::default() };

@@ -14,26 +14,26 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Everything a test waits for comes within this, also on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-pub const KEY: &str = "test-key-of-the-harness";
+pub(crate) const KEY: &str = "test-key-of-the-harness";
 
 /// A file of `tests/fixtures`.
-pub fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-pub fn demo_model() -> PathBuf {
+pub(crate) fn demo_model() -> PathBuf {
     fixture("panotti-demo.en-q5_1.bin")
 }
 
 /// The sentences of `meeting_picked.wav`.
-pub fn reference() -> String {
-    std::fs::read_to_string(fixture("meeting_picked.txt")).unwrap()
+pub(crate) fn reference() -> String {
+    std::fs::read_to_string(fixture("speech/meeting_picked.txt")).unwrap()
 }
 
 /// Other people's recordings, where they are at hand.
-pub fn shared(path: &str) -> Option<PathBuf> {
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
     if !found.exists() {
         println!("skipped: {path} is not at hand");
@@ -42,10 +42,14 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 }
 
 /// `panotti` with these arguments, and none of the environment's own settings.
-pub fn panotti(args: &[&str]) -> Command {
+pub(crate) fn panotti(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_panotti"));
     for (name, _) in std::env::vars() {
-        if name.starts_with("PANOTTI_") || name.starts_with("API_") || name == "RECORDINGS_DIR" || name == "LOG_LEVEL" {
+        if name.starts_with("PANOTTI_")
+            || name.starts_with("API_")
+            || name == "RECORDINGS_DIR"
+            || name == "LOG_LEVEL"
+        {
             command.env_remove(name);
         }
     }
@@ -55,14 +59,14 @@ pub fn panotti(args: &[&str]) -> Command {
 
 /// How a box is set up before it starts.
 #[derive(Debug)]
-pub struct Setup {
-    pub dir: Arc<TempDir>,
+pub(crate) struct Setup {
+    pub(crate) dir: Arc<TempDir>,
     settings: Vec<(String, String)>,
 }
 
 impl Setup {
     /// A box that hears `device`, with the demo model.
-    pub fn hearing(device: impl Into<String>) -> Self {
+    pub(crate) fn hearing(device: impl Into<String>) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         Self { dir, settings: Vec::new() }
             .set("PANOTTI_AUDIO__DEVICE", device)
@@ -72,27 +76,27 @@ impl Setup {
     }
 
     /// A box that hears a fixture again and again is one that hears a WAV file in real time.
-    pub fn hearing_wav(path: &Path) -> Self {
+    pub(crate) fn hearing_wav(path: &Path) -> Self {
         Self::hearing(format!("wav:{}", path.display()))
     }
 
-    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn set(mut self, name: &str, value: impl Into<String>) -> Self {
         self.settings.retain(|(it, _)| it != name);
         self.settings.push((name.to_owned(), value.into()));
         self
     }
 
-    pub fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
     /// Starts it and waits until it listens.
-    pub fn start(self) -> Panotti {
+    pub(crate) fn start(self) -> Panotti {
         self.try_start().unwrap_or_else(|(status, log)| panic!("the service ended with {status}:\n{log}"))
     }
 
     /// Starts it; when it ends instead, how, and what it said.
-    pub fn try_start(self) -> Result<Panotti, (ExitStatus, String)> {
+    pub(crate) fn try_start(self) -> Result<Panotti, (ExitStatus, String)> {
         let mut child = panotti(&["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(self.data_dir())
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
@@ -107,7 +111,7 @@ impl Setup {
         let reader = std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 if let Some(address) = address_in(&line) {
-                    let _ = found.send(address);
+                    found.send(address).ok();
                 }
                 let mut kept = kept.lock().unwrap();
                 kept.push_str(&line);
@@ -115,9 +119,11 @@ impl Setup {
             }
         });
         match address.recv_timeout(PATIENCE) {
-            Ok(address) => Ok(Panotti { setup: Some(self), child, address, log, http: reqwest::Client::new() }),
+            Ok(address) => {
+                Ok(Panotti { setup: Some(self), child, address, log, http: reqwest::Client::new() })
+            }
             Err(_) => {
-                let _ = child.kill();
+                child.kill().ok();
                 let status = child.wait().unwrap();
                 reader.join().unwrap();
                 let log = log.lock().unwrap().clone();
@@ -137,32 +143,32 @@ fn address_in(line: &str) -> Option<SocketAddr> {
 
 /// A running box.
 #[derive(Debug)]
-pub struct Panotti {
+pub(crate) struct Panotti {
     setup: Option<Setup>,
     child: Child,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     log: Arc<Mutex<String>>,
     http: reqwest::Client,
 }
 
 impl Panotti {
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// A request with the administrator's key.
-    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         self.http.request(method, self.url(path)).header("X-API-Key", KEY)
     }
 
     /// GET, JSON.
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         self.json("GET", path, None).await
     }
 
     /// POST, JSON both ways.
-    pub async fn post(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         self.json("POST", path, Some(body)).await
     }
 
@@ -177,13 +183,13 @@ impl Panotti {
     }
 
     /// Starts a recording; its id.
-    pub async fn record(&self, title: &str) -> String {
+    pub(crate) async fn record(&self, title: &str) -> String {
         let recording = self.post("/recordings", json!({ "title": title })).await;
         recording["id"].as_str().unwrap().to_owned()
     }
 
     /// Waits until a recording is done or has failed.
-    pub async fn done(&self, id: &str) -> Value {
+    pub(crate) async fn done(&self, id: &str) -> Value {
         self.until(&format!("recording {id} is done"), async || {
             let recording = self.get(&format!("/recordings/{id}")).await;
             matches!(recording["state"].as_str(), Some("done" | "failed")).then_some(recording)
@@ -192,7 +198,7 @@ impl Panotti {
     }
 
     /// Asks again until there is an answer. For what no event tells of.
-    pub async fn until<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(answer) = ask().await {
@@ -204,13 +210,13 @@ impl Panotti {
     }
 
     /// All events of a name so far, oldest first.
-    pub async fn events(&self, name: &str) -> Vec<Value> {
+    pub(crate) async fn events(&self, name: &str) -> Vec<Value> {
         let page = self.get(&format!("/events?order=asc&limit=1000&name={name}")).await;
         page["items"].as_array().unwrap().clone()
     }
 
     /// Waits for `count` events of a name.
-    pub async fn wait_events(&self, name: &str, count: usize) -> Vec<Value> {
+    pub(crate) async fn wait_events(&self, name: &str, count: usize) -> Vec<Value> {
         self.until(&format!("{count} events {name}"), async || {
             let events = self.events(name).await;
             (events.len() >= count).then_some(events)
@@ -219,29 +225,29 @@ impl Panotti {
     }
 
     /// What the service wrote to its log so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
     /// Where its data lie.
-    pub fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.setup.as_ref().unwrap().data_dir()
     }
 
     /// The process id.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Pulls the plug: SIGKILL. The box can be started again.
-    pub fn kill(mut self) -> Setup {
+    pub(crate) fn kill(mut self) -> Setup {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.setup.take().unwrap()
     }
 
     /// SIGTERM; waits for the end.
-    pub fn stop(mut self) -> (ExitStatus, Setup) {
+    pub(crate) fn stop(mut self) -> (ExitStatus, Setup) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         (self.child.wait().unwrap(), self.setup.take().unwrap())
@@ -250,13 +256,13 @@ impl Panotti {
 
 impl Drop for Panotti {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 
 /// A WAV file of 16-bit samples as `f32`, interleaved, with its rate and channels.
-pub fn read_wav(bytes: &[u8]) -> (Vec<f32>, u32, u16) {
+pub(crate) fn read_wav(bytes: &[u8]) -> (Vec<f32>, u32, u16) {
     let mut reader = hound::WavReader::new(std::io::Cursor::new(bytes)).unwrap();
     let spec = reader.spec();
     let samples = match spec.sample_format {

@@ -9,6 +9,12 @@
 )]
 
 mod config;
+mod crash;
+mod event_log;
+mod harness;
+mod keys;
 #[cfg(feature = "systemd")]
 mod notify;
+mod pipeline;
+mod room;
 mod tidy;

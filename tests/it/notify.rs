@@ -18,7 +18,7 @@ fn systemd_hears_every_notification() {
         .output()
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
-    let mut heard = || {
+    let heard = || {
         let mut bytes = [0; 4096];
         let length = socket.recv(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes[..length]).trim_end().to_owned()

@@ -19,14 +19,15 @@ fn text_of(transcript: &Value) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spoken_meeting_through_alsa_in_real_time() {
     let room = Room::open();
-    let setup = room.environment().into_iter().fold(Setup::hearing("room"), |it, (name, value)| it.set(name, value));
+    let setup =
+        room.environment().into_iter().fold(Setup::hearing("room"), |it, (name, value)| it.set(name, value));
     let panotti = setup
         .set("PANOTTI_AUDIO__RATE_HZ", "16000")
         .set("PANOTTI_AUDIO__CHANNELS", "1")
         .set("PANOTTI_AUDIO__FORMAT", "S16_LE")
         .start();
     let id = panotti.record("Spoken").await;
-    let mut speaker = room.speak(&fixture("meeting_picked.wav"));
+    let mut speaker = room.speak(&fixture("speech/meeting_picked.wav"));
     panotti.wait_events("caption.published", 2).await;
     assert!(speaker.try_wait().unwrap().is_none(), "captions come while it is still being said");
     while speaker.try_wait().unwrap().is_none() {
@@ -40,7 +41,7 @@ async fn a_spoken_meeting_through_alsa_in_real_time() {
     let audio = panotti.request("GET", &format!("/recordings/{id}/audio")).send().await.unwrap();
     let (heard, rate, channels) = read_wav(&audio.bytes().await.unwrap());
     assert_eq!((rate, channels), (16_000, 1));
-    let (played, ..) = read_wav(&std::fs::read(fixture("meeting_picked.wav")).unwrap());
+    let (played, ..) = read_wav(&std::fs::read(fixture("speech/meeting_picked.wav")).unwrap());
     let (at, likeness) = room::find(&played, &heard);
     assert!(likeness > 0.99, "what was recorded is what was played: {likeness} from frame {at}");
     assert!(heard.len() >= at + played.len(), "nothing is missing at the end");
@@ -57,14 +58,18 @@ async fn a_spoken_meeting_through_alsa_in_real_time() {
     let expected = at as f64 / 16.0;
     assert!((start - expected).abs() < 700.0, "the first caption at {start} ms, said at {expected} ms");
     for format in ["txt", "md", "srt", "vtt"] {
-        let text = panotti.request("GET", &format!("/recordings/{id}/transcript?format={format}")).send().await.unwrap();
+        let text = panotti
+            .request("GET", &format!("/recordings/{id}/transcript?format={format}"))
+            .send()
+            .await
+            .unwrap();
         assert!(text.text().await.unwrap().contains("battery plan"), "{format}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pauses_are_not_kept() {
-    let panotti = Setup::hearing_wav(&fixture("meeting_picked.wav")).start();
+    let panotti = Setup::hearing_wav(&fixture("speech/meeting_picked.wav")).start();
     let id = panotti.record("Paused").await;
     panotti.wait_events("caption.published", 1).await;
     let paused = panotti.post(&format!("/recordings/{id}/pause"), json!({})).await;
@@ -83,16 +88,24 @@ async fn pauses_are_not_kept() {
     assert_eq!(recording["duration_ms"].as_u64().unwrap(), heard_ms);
     let transcript = panotti.get(&format!("/recordings/{id}/transcript?format=json")).await;
     let last = transcript["segments"].as_array().unwrap().last().unwrap()["end"].as_f64().unwrap();
-    assert!(last * 1000.0 <= heard_ms as f64 + 1.0, "times are those of the kept audio: {last} s of {heard_ms} ms");
+    assert!(
+        last * 1000.0 <= heard_ms as f64 + 1.0,
+        "times are those of the kept audio: {last} s of {heard_ms} ms"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn labelled_channels_are_speakers() {
     // Anna says the first sentence of the meeting on the left, Bo the second one on the right.
-    let (samples, rate, _) = read_wav(&std::fs::read(fixture("meeting_picked.wav")).unwrap());
+    let (samples, rate, _) = read_wav(&std::fs::read(fixture("speech/meeting_picked.wav")).unwrap());
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("two.wav");
-    let spec = hound::WavSpec { channels: 2, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: rate,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     let mut two = hound::WavWriter::create(&path, spec).unwrap();
     let split = 49 * rate as usize / 10;
     for (place, sample) in samples.iter().take(10 * rate as usize).enumerate() {
@@ -110,7 +123,8 @@ async fn labelled_channels_are_speakers() {
     panotti.wait_events("caption.published", 2).await;
     panotti.post(&format!("/recordings/{id}/stop"), json!({})).await;
     panotti.done(&id).await;
-    let text = panotti.request("GET", &format!("/recordings/{id}/transcript?format=md")).send().await.unwrap();
+    let text =
+        panotti.request("GET", &format!("/recordings/{id}/transcript?format=md")).send().await.unwrap();
     let text = text.text().await.unwrap();
     assert!(text.contains("Anna: ") && text.contains("Bo: Sam, could you please"), "{text}");
     let speakers: Vec<_> = panotti

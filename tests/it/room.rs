@@ -11,23 +11,22 @@ use tempfile::TempDir;
 
 /// A virtual room: what is spoken into it is heard by the ALSA device `room`.
 #[derive(Debug)]
-pub struct Room {
+pub(crate) struct Room {
     dir: TempDir,
     pulse: Child,
 }
 
 impl Room {
     /// A room of 16 kHz, one channel.
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut pulse = Command::new("pulseaudio");
         pulse
             .args(["--daemonize=no", "--exit-idle-time=-1", "-n"])
             .args(["-L", "module-native-protocol-unix auth-anonymous=1"])
             .args(["-L", "module-null-sink sink_name=room rate=16000 channels=1"]);
-        let pulse = in_dir(&mut pulse, dir.path())
-            .spawn()
-            .expect("pulseaudio is needed: `make setup` installs it");
+        let pulse =
+            in_dir(&mut pulse, dir.path()).spawn().expect("pulseaudio is needed: `make setup` installs it");
         let room = Self { dir, pulse };
         std::fs::write(room.config(), "pcm.room { type pulse device \"room.monitor\" }\n").unwrap();
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -43,7 +42,7 @@ impl Room {
     }
 
     /// What a box in this room needs in its environment.
-    pub fn environment(&self) -> [(&'static str, String); 3] {
+    pub(crate) fn environment(&self) -> [(&'static str, String); 3] {
         [
             ("ALSA_CONFIG_PATH", alsa_config_path(&self.config())),
             ("PULSE_SERVER", format!("unix:{}/pulse/native", self.dir.path().display())),
@@ -52,7 +51,7 @@ impl Room {
     }
 
     /// Speaks a WAV file into the room, in real time; ends when it has been said.
-    pub fn speak(&self, wav: &Path) -> Child {
+    pub(crate) fn speak(&self, wav: &Path) -> Child {
         let mut play = Command::new("paplay");
         play.arg("--device=room").arg(wav);
         in_dir(&mut play, self.dir.path()).spawn().unwrap()
@@ -61,8 +60,8 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        let _ = self.pulse.kill();
-        let _ = self.pulse.wait();
+        self.pulse.kill().ok();
+        self.pulse.wait().ok();
     }
 }
 
@@ -77,12 +76,12 @@ fn in_dir<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
 }
 
 /// ALSA's own configuration, then ours.
-pub fn alsa_config_path(ours: &Path) -> String {
+pub(crate) fn alsa_config_path(ours: &Path) -> String {
     format!("/usr/share/alsa/alsa.conf:{}", ours.display())
 }
 
 /// How well `heard` holds what was played: the frame at which it begins, and the correlation there.
-pub fn find(played: &[f32], heard: &[f32]) -> (usize, f64) {
+pub(crate) fn find(played: &[f32], heard: &[f32]) -> (usize, f64) {
     // Coarse: loudness in steps of 10 ms; fine: around the best step, sample by sample, over two seconds.
     const STEP: usize = 160;
     let loudness = |it: &[f32]| -> Vec<f64> {
@@ -91,11 +90,16 @@ pub fn find(played: &[f32], heard: &[f32]) -> (usize, f64) {
     let (short, long) = (loudness(played), loudness(heard));
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let steps = 0..long.len().saturating_sub(short.len()).max(1);
-    let best = steps.max_by(|a, b| dot(&short, &long[*a..]).total_cmp(&dot(&short, &long[*b..]))).unwrap_or(0) * STEP;
+    let best =
+        steps.max_by(|a, b| dot(&short, &long[*a..]).total_cmp(&dot(&short, &long[*b..]))).unwrap_or(0)
+            * STEP;
     let piece = &played[..played.len().min(2 * 16_000)];
     let around = best.saturating_sub(2 * STEP)..best + 2 * STEP;
     let at = around
-        .max_by(|a, b| correlation(piece, &heard[(*a).min(heard.len())..]).total_cmp(&correlation(piece, &heard[(*b).min(heard.len())..])))
+        .max_by(|a, b| {
+            correlation(piece, &heard[(*a).min(heard.len())..])
+                .total_cmp(&correlation(piece, &heard[(*b).min(heard.len())..]))
+        })
         .unwrap_or(best);
     (at, correlation(played, &heard[at.min(heard.len())..]))
 }

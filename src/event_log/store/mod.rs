@@ -132,13 +132,10 @@ impl Store {
         self.env.write_txn()
     }
 
-    /// Commits: when this returns `Ok`, it is on disk.
-    pub(super) fn commit(&self, txn: RwTxn<'_>) -> heed::Result<()> {
-        txn.commit()?;
-        if let Err(error) = open::cover(&self.env) {
-            tracing::debug!(%error, "The length of the event log's file could not be looked at.");
-        }
-        Ok(())
+    /// Commits what takes at most `growth` more bytes of the file: when this returns `Ok`, it is on disk.
+    pub(super) fn commit(&self, txn: RwTxn<'_>, growth: u64) -> heed::Result<()> {
+        open::reach(&self.env, growth)?;
+        txn.commit()
     }
 
     fn rows(&self, table: Table) -> Database<Str, Bytes> {

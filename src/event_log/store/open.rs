@@ -71,14 +71,16 @@ fn lengths(env: &Env<WithoutTls>) -> heed::Result<(u64, u64)> {
     Ok((env.real_disk_size()?, needed))
 }
 
-/// Makes the data file as long as its last page says. A transaction may take a page at the end and free it
-/// again; LMDB then never writes it, and [`environment`] would take the file for one cut short.
-pub(super) fn cover(env: &Env<WithoutTls>) -> heed::Result<()> {
+/// Makes the data file longer than the transaction about to be committed can make it need, with a hole.
+///
+/// A transaction may take pages at the end and free them again; LMDB counts them and never writes them, so
+/// that [`environment`] would take the file for one cut short. Done before the commit, whose fdatasync
+/// stores the length too, there is no instant at which the file is too short.
+pub(super) fn reach(env: &Env<WithoutTls>, growth: u64) -> heed::Result<()> {
     let (length, needed) = lengths(env)?;
-    if length < needed {
-        let file = env.try_clone_inner_file()?;
-        file.set_len(needed)?;
-        file.sync_data()?;
+    if length < needed + growth {
+        // Twice, so that it is not done each time.
+        env.try_clone_inner_file()?.set_len(needed + 2 * growth)?;
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ fn app(dir: &std::path::Path, admin: Option<&str>, access: Access) -> App {
     config.storage.data_dir = dir.to_owned();
     let log = EventLog::open(&config.storage.events_dir()).unwrap();
     let (recordings, mut commands) =
-        Recordings::open(log.clone(), config.storage.recordings_dir(), Vec::new()).unwrap();
+        Recordings::open(log.clone(), &config.storage.recordings_dir(), Vec::new()).unwrap();
     std::thread::spawn(move || {
         while let Some(command) = commands.blocking_recv() {
             match command {
