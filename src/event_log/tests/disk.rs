@@ -15,7 +15,9 @@ fn a_file_cut_short_is_refused_before_it_is_read() {
     drop(log);
     let data = dir.path().join("data.mdb");
     let whole = fs::read(&data).unwrap();
-    for length in [whole.len() - 1, whole.len() / 2, 3 * 4096, 2 * 4096, 5000, 4096, 100] {
+    // Behind what is stored there is a hole.
+    let used = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    for length in [used - 1, used / 2, 3 * 4096, 2 * 4096, 5000, 4096, 100] {
         fs::write(&data, &whole[..length]).unwrap();
         let error = EventLog::open(dir.path()).unwrap_err();
         assert!(matches!(error, Error::Truncated { .. } | Error::Open { .. }), "{length}: {error:?}");
