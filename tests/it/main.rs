@@ -8,11 +8,17 @@
     reason = "tests"
 )]
 
+#[cfg(feature = "alsa")]
+mod alsa;
+mod bad_input;
 mod config;
 mod crash;
 mod harness;
 #[cfg(feature = "systemd")]
 mod notify;
+mod original;
 mod pipeline;
 mod room;
 mod tidy;
+#[cfg(feature = "whisper")]
+mod transcribe;
