@@ -8,6 +8,9 @@
     reason = "tests"
 )]
 
+#[cfg(feature = "alsa")]
+mod alsa;
+mod bad_input;
 mod config;
 mod crash;
 mod event_log;
@@ -15,6 +18,9 @@ mod harness;
 mod keys;
 #[cfg(feature = "systemd")]
 mod notify;
+mod original;
 mod pipeline;
 mod room;
 mod tidy;
+#[cfg(feature = "whisper")]
+mod transcribe;
