@@ -52,6 +52,18 @@ pub enum Command {
     Key(key::Args),
 }
 
+impl Command {
+    /// The log level of commands that say themselves what happens.
+    fn quiet(&self) -> Option<&'static str> {
+        match self {
+            #[cfg(feature = "demo")]
+            Self::Demo(_) => Some("warn"),
+            Self::Devices(_) => Some("error"),
+            _ => None,
+        }
+    }
+}
+
 /// Version, and the features this binary was built with.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let built = [
@@ -88,7 +100,7 @@ impl Cli {
         if let Some(dir) = &self.data_dir {
             overrides.push(Override::new("--data-dir", "storage.data_dir", dir.to_string_lossy()));
         }
-        if let Some(level) = &self.log_level {
+        if let Some(level) = self.log_level.as_deref().or(self.command.quiet()) {
             overrides.push(Override::new("--log-level", "logging.level", level));
         }
         config::load(&Sources { file: self.config.clone(), env: Sources::process_env(), overrides })
