@@ -39,7 +39,8 @@ fn envelope_bytes() -> usize {
 /// Events/s, and how long each publisher waited, sorted.
 fn ours(dir: &Path, in_flight: usize) -> (f64, Vec<Duration>) {
     let log = EventLog::open(dir).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
     let start = Instant::now();
     let publishers: Vec<_> = (0..in_flight)
         .map(|_| {

@@ -50,7 +50,7 @@ fn batch(writer: u64, n: u64) -> Batch {
         key: "large".into(),
         value: Some(vec![7; 3000 + (n * 7919) as usize % most]),
     });
-    let puts = if n % 5 == 0 { [row].into_iter().chain(large).collect() } else { vec![row] };
+    let puts = if n.is_multiple_of(5) { [row].into_iter().chain(large).collect() } else { vec![row] };
     Batch { events: (0..of).map(part).collect(), puts, idempotency_key: None }
 }
 

@@ -51,7 +51,10 @@ fn a_key_is_created_listed_and_revoked() {
     assert_eq!(keys(dir.path()).verify(secret).unwrap(), None);
     let again = key(dir.path(), &["revoke", id]);
     let said = String::from_utf8(again.stderr).unwrap();
-    assert!(again.status.code() == Some(1) && said.contains(id) && said.contains("panotti key list"), "{said}");
+    assert!(
+        again.status.code() == Some(1) && said.contains(id) && said.contains("panotti key list"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn reserve_lock_file(dir: &Path) -> io::Result<()> {
     let file = options.open(dir.join("lock.mdb"))?;
     match fallocate(&file, FallocateFlags::empty(), 0, LOCK_BYTES) {
         // A file system that cannot promise room: LMDB does as it always does.
-        Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
         reserved => Ok(reserved?),
     }
 }
