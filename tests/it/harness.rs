@@ -258,7 +258,7 @@ impl Panotti {
 
     /// All events of a name so far, oldest first.
     pub(crate) async fn events(&self, name: &str) -> Vec<Value> {
-        let page = self.get(&format!("/events?order=asc&limit=1000&name={name}")).await;
+        let page = self.get(&format!("/events?order=asc&limit=200&name={name}")).await;
         page["items"].as_array().unwrap().clone()
     }
 
