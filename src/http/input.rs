@@ -80,6 +80,10 @@ pub(super) fn is_json(request: &Request) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // Serde would take a list for the fields of a structure in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::unprocessable("the body is not acceptable: send a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let place = error.path().to_string();

@@ -47,10 +47,10 @@ impl Room {
         assert!(Command::new("kill").args(["-STOP", &id]).status().unwrap().success());
     }
 
-    /// While it is suspended, the source stays open and delivers nothing.
+    /// While the room is suspended, its devices stay open and deliver nothing.
     pub(crate) fn suspend(&self, yes: bool) {
         let mut pactl = Command::new("pactl");
-        pactl.args(["suspend-source", "room.monitor", if yes { "1" } else { "0" }]);
+        pactl.args(["suspend-sink", "room", if yes { "1" } else { "0" }]);
         assert!(in_dir(&mut pactl, self.dir.path()).status().unwrap().success());
     }
 
@@ -79,7 +79,7 @@ impl Room {
     pub(crate) fn speak(&self, wav: &Path) -> Child {
         let mut play = Command::new("paplay");
         play.arg("--device=room").arg(wav);
-        in_dir(&mut play, self.dir.path()).spawn().unwrap()
+        in_dir(&mut play, self.dir.path()).stderr(Stdio::inherit()).spawn().unwrap()
     }
 }
 
