@@ -8,11 +8,13 @@
     reason = "tests"
 )]
 
+mod browser;
 mod config;
 mod crash;
 mod harness;
 #[cfg(feature = "systemd")]
 mod notify;
+mod page;
 mod pipeline;
 mod room;
 mod tidy;
