@@ -58,7 +58,7 @@ impl From<Denied> for Problem {
             Denied::Wrong => unauthorized("the key is not valid"),
             Denied::Throttled { wait } => {
                 let detail = "too many wrong keys came from this address: wait a little";
-                let seconds = u16::try_from(wait.as_secs().saturating_add(1)).unwrap_or(u16::MAX);
+                let seconds = u16::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u16::MAX);
                 Self::new(StatusCode::TOO_MANY_REQUESTS, detail).try_again(seconds)
             }
             Denied::Role { has, needs } => Self::new(

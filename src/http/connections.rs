@@ -17,7 +17,7 @@ use tower_service::Service;
 const MAX_CONNECTIONS: usize = 512;
 
 /// How long the headers of a request may take, and a connection may wait for its next request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Pause after a failure to take a connection, which is mostly a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -27,9 +27,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct Peer(pub(super) IpAddr);
 
 /// Serves connections, each a task of `tasks`, until `closing`; each then ends after the request it is at.
+/// One that has not sent the headers of its next request within `header_timeout` is ended.
 pub(super) async fn run(
     listener: TcpListener,
     router: Router,
+    header_timeout: Duration,
     tasks: &TaskTracker,
     closing: &CancellationToken,
 ) {
@@ -45,9 +47,9 @@ pub(super) async fn run(
         };
         match accepted {
             Ok((stream, address)) => {
-                let connection = connection(stream, Peer(address.ip()), router.clone(), closing.clone());
+                let (router, closing) = (router.clone(), closing.clone());
                 tasks.spawn(async move {
-                    connection.await;
+                    connection(stream, Peer(address.ip()), router, header_timeout, closing).await;
                     drop(place);
                 });
             }
@@ -59,7 +61,13 @@ pub(super) async fn run(
     }
 }
 
-async fn connection(stream: TcpStream, peer: Peer, router: Router, closing: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    header_timeout: Duration,
+    closing: CancellationToken,
+) {
     // Captions are small and must not wait to be collected. Failing, they wait.
     stream.set_nodelay(true).ok();
     let service = service_fn(|request: Request<Incoming>| {
@@ -71,7 +79,7 @@ async fn connection(stream: TcpStream, peer: Peer, router: Router, closing: Canc
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
+            .header_read_timeout(header_timeout)
             .serve_connection(TokioIo::new(stream), service)
     );
     let ended = tokio::select! {
@@ -92,14 +100,14 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_connection_that_asks_for_nothing_is_ended() {
         for begun in ["", "GET / HTTP/1.1\r\nHost: a\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"] {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
             tokio::select! {
-                () = run(listener, Router::new(), &tasks, &closing) => unreachable!("nothing closes it"),
+                () = run(listener, Router::new(), Duration::from_millis(200), &tasks, &closing) => unreachable!("nothing closes it"),
                 answer = async {
                     client.write_all(begun.as_bytes()).await.unwrap();
                     let mut answer = String::new();

@@ -122,7 +122,7 @@ pub async fn serve(
     let router = build(app, closing.clone());
     let tasks = TaskTracker::new();
     tokio::select! {
-        () = connections::run(listener, router, &tasks, &closing) => {}
+        () = connections::run(listener, router, connections::HEADER_TIMEOUT, &tasks, &closing) => {}
         () = shutdown => closing.cancel(),
     }
     tasks.close();

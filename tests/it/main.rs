@@ -11,6 +11,7 @@
 #[cfg(feature = "alsa")]
 mod alsa;
 mod bad_input;
+mod browser;
 mod config;
 mod crash;
 mod event_log;
@@ -19,6 +20,7 @@ mod keys;
 #[cfg(feature = "systemd")]
 mod notify;
 mod original;
+mod page;
 mod pipeline;
 mod room;
 mod tidy;
