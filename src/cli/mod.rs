@@ -13,7 +13,10 @@ use std::{path::PathBuf, process::ExitCode, sync::LazyLock};
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, Loaded, Override, Problems, Sources};
+use crate::{
+    config::{self, Loaded, Override, Problems, Sources},
+    features::built_with,
+};
 
 /// Writes down what is said in a meeting room, on the box, and nowhere else.
 #[derive(Debug, Parser)]
@@ -66,16 +69,7 @@ impl Command {
 
 /// Version, and the features this binary was built with.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let built = [
-        ("alsa", cfg!(feature = "alsa")),
-        ("io-uring", cfg!(feature = "io-uring")),
-        ("systemd", cfg!(feature = "systemd")),
-        ("whisper", cfg!(feature = "whisper")),
-        ("demo", cfg!(feature = "demo")),
-        ("cuda", cfg!(feature = "cuda")),
-        ("vulkan", cfg!(feature = "vulkan")),
-    ];
-    let features: Vec<_> = built.iter().filter(|it| it.1).map(|it| it.0).collect();
+    let features = built_with();
     let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
     format!("{} (features: {features})", env!("CARGO_PKG_VERSION"))
 });

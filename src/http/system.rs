@@ -18,21 +18,11 @@ use super::{
     recordings::blocking,
 };
 use crate::{
+    features::built_with,
     recordings::Recording,
     security::Role,
     status::{CaptureState, FinalPass, Level, ModelState, Status},
 };
-
-/// The features this binary was built with.
-const FEATURES: &[(&str, bool)] = &[
-    ("alsa", cfg!(feature = "alsa")),
-    ("io-uring", cfg!(feature = "io-uring")),
-    ("systemd", cfg!(feature = "systemd")),
-    ("whisper", cfg!(feature = "whisper")),
-    ("demo", cfg!(feature = "demo")),
-    ("cuda", cfg!(feature = "cuda")),
-    ("vulkan", cfg!(feature = "vulkan")),
-];
 
 /// The box and how it is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -156,7 +146,7 @@ pub(super) async fn system(extract::State(shared): State) -> Result<Json<System>
         let recordings_dir = config.storage.recordings_dir();
         Ok::<_, Problem>(Json(System {
             version: env!("CARGO_PKG_VERSION"),
-            features: FEATURES.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect(),
+            features: built_with(),
             uptime_s: app.started.elapsed().as_secs(),
             device: config.audio.device.clone(),
             realtime: status.realtime.load(Ordering::Relaxed),
