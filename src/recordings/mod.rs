@@ -327,8 +327,8 @@ impl Inner {
         }
         let recording = self.store.get(id)?;
         self.command(Command::Forget { id: id.to_owned() });
-        self.files.hide(id)?;
-        self.store.remove(&recording, event(names::RECORDING_DELETED, &recording, Value::Null))?;
+        let told = event(names::RECORDING_DELETED, &recording, Value::Null);
+        self.store.remove(&recording, told, || self.files.hide(id))?;
         self.files.purge(id)
     }
 
