@@ -172,7 +172,7 @@ async fn bodies_that_are_not_acceptable() {
         (r#"{"attendees": ["a", 1]}"#, "`attendees[1]`"),
         (r#"{"titel": "x"}"#, "titel"),
         (r#"{"title": "a"} {}"#, "trailing"),
-        ("\u{0}", "line 1"),
+        ("\u{0}", "body"),
     ] {
         let detail = it.ask("POST /recordings", body).await.problem(422);
         assert!(detail.contains(named), "{body}: {detail}");
