@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, atomic::Ordering, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -20,6 +20,9 @@ use crate::{config, status::Status};
 /// The first pause before a lost source is opened again; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
+/// A thread that does not end within this is inside libasound, which waits for a sound server or a file
+/// that does not answer: it is left behind.
+const END_WITHIN: Duration = Duration::from_secs(2);
 
 /// Running capture: two streams for two readers, and notices. The fields may be moved to different
 /// threads; capture runs as long as `handle` lives.
@@ -48,7 +51,8 @@ pub enum Error {
     Thread(#[source] std::io::Error),
 }
 
-/// The capture thread's life. Dropping it ends the thread within about 100 ms.
+/// The capture thread's life. Dropping it ends the thread within about 100 ms; a thread that libasound holds
+/// is left behind after two seconds, and keeps nothing any more.
 #[derive(Debug)]
 pub struct Handle {
     stop: Stop,
@@ -60,6 +64,14 @@ impl Drop for Handle {
         self.stop.request();
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
+            let deadline = Instant::now() + END_WITHIN;
+            while !thread.is_finished() {
+                if Instant::now() >= deadline {
+                    tracing::warn!("The sound system does not answer; the capture thread is left behind.");
+                    return;
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
             if thread.join().is_err() {
                 tracing::error!("The capture thread panicked.");
             }

@@ -41,9 +41,21 @@ pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     found.exists().then_some(found)
 }
 
+/// All the text of a transcript in JSON.
+pub(crate) fn text_of(transcript: &Value) -> String {
+    let segments = transcript["segments"].as_array().unwrap();
+    segments.iter().map(|it| it["text"].as_str().unwrap().trim()).collect::<Vec<_>>().join(" ")
+}
+
 /// `panotti` with these arguments, and none of the environment's own settings.
 pub(crate) fn panotti(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_panotti"));
+    let mut command = without_settings(env!("CARGO_BIN_EXE_panotti"));
+    command.args(args);
+    command
+}
+
+fn without_settings(program: &str) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars() {
         if name.starts_with("PANOTTI_")
             || name.starts_with("API_")
@@ -53,7 +65,6 @@ pub(crate) fn panotti(args: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command.args(args);
     command
 }
 
@@ -62,15 +73,18 @@ pub(crate) fn panotti(args: &[&str]) -> Command {
 pub(crate) struct Setup {
     pub(crate) dir: Arc<TempDir>,
     settings: Vec<(String, String)>,
+    launcher: Vec<String>,
 }
 
 impl Setup {
     /// A box that hears `device`, with the demo model.
     pub(crate) fn hearing(device: impl Into<String>) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        Self { dir, settings: Vec::new() }
+        Self { dir, settings: Vec::new(), launcher: Vec::new() }
             .set("PANOTTI_AUDIO__DEVICE", device)
             .set("PANOTTI_TRANSCRIPTION__MODEL", demo_model().to_str().unwrap())
+            // One thread: several boxes share the cores, and whisper.cpp waits by spinning.
+            .set("PANOTTI_TRANSCRIPTION__THREADS", "1")
             .set("PANOTTI_LOGGING__FORMAT", "json")
             .set("API_KEY", KEY)
     }
@@ -86,6 +100,12 @@ impl Setup {
         self
     }
 
+    /// Started by another program, which ends by becoming it: `launcher… panotti serve …`.
+    pub(crate) fn behind(mut self, launcher: &[&str]) -> Self {
+        self.launcher = launcher.iter().map(|it| (*it).to_owned()).collect();
+        self
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
@@ -97,7 +117,13 @@ impl Setup {
 
     /// Starts it; when it ends instead, how, and what it said.
     pub(crate) fn try_start(self) -> Result<Panotti, (ExitStatus, String)> {
-        let mut child = panotti(&["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        let mut line = self.launcher.clone();
+        line.extend(
+            [env!("CARGO_BIN_EXE_panotti"), "serve", "--listen", "127.0.0.1:0", "--data-dir"]
+                .map(str::to_owned),
+        );
+        let mut child = without_settings(&line[0])
+            .args(&line[1..])
             .arg(self.data_dir())
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
@@ -180,6 +206,29 @@ impl Panotti {
         let text = response.text().await.unwrap();
         assert!(status.is_success(), "{method} {path}: {status} {text}\n{}", self.log());
         serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// A request that may be refused: status and JSON. `null` sends no body.
+    pub(crate) async fn answer(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let request = self.request(method, path);
+        let request = if body.is_null() { request } else { request.json(&body) };
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// The audio of a recording, as a WAV file.
+    pub(crate) async fn audio(&self, id: &str) -> Vec<u8> {
+        let response = self.request("GET", &format!("/recordings/{id}/audio")).send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.status());
+        response.bytes().await.unwrap().to_vec()
+    }
+
+    /// Stops a recording and waits until it has been written down.
+    pub(crate) async fn finish(&self, id: &str) -> Value {
+        self.post(&format!("/recordings/{id}/stop"), json!({})).await;
+        self.done(id).await
     }
 
     /// Starts a recording; its id.

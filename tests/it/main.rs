@@ -8,6 +8,10 @@
     reason = "tests"
 )]
 
+#[cfg(feature = "alsa")]
+mod alsa;
+mod bad_input;
+mod browser;
 mod config;
 mod crash;
 mod event_log;
@@ -15,6 +19,10 @@ mod harness;
 mod keys;
 #[cfg(feature = "systemd")]
 mod notify;
+mod original;
+mod page;
 mod pipeline;
 mod room;
 mod tidy;
+#[cfg(feature = "whisper")]
+mod transcribe;

@@ -20,21 +20,46 @@ impl Room {
     /// A room of 16 kHz, one channel.
     pub(crate) fn open() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut pulse = Command::new("pulseaudio");
-        pulse
-            .args(["--daemonize=no", "--exit-idle-time=-1", "-n"])
-            .args(["-L", "module-native-protocol-unix auth-anonymous=1"])
-            .args(["-L", "module-null-sink sink_name=room rate=16000 channels=1"]);
-        let pulse =
-            in_dir(&mut pulse, dir.path()).spawn().expect("pulseaudio is needed: `make setup` installs it");
+        let pulse = spawn_server(dir.path());
         let room = Self { dir, pulse };
         std::fs::write(room.config(), "pcm.room { type pulse device \"room.monitor\" }\n").unwrap();
+        room.wait_for_server();
+        room
+    }
+
+    /// The sound server is gone at once, as after a crash.
+    pub(crate) fn kill_server(&mut self) {
+        self.pulse.kill().unwrap();
+        self.pulse.wait().unwrap();
+    }
+
+    /// A killed server is started again.
+    pub(crate) fn start_server(&mut self) {
+        // What the dead one left would keep a new one from starting.
+        std::fs::remove_dir_all(self.dir.path().join("pulse")).ok();
+        self.pulse = spawn_server(self.dir.path());
+        self.wait_for_server();
+    }
+
+    /// The server stands still, with all its connections open, until it is killed.
+    pub(crate) fn freeze_server(&self) {
+        let id = self.pulse.id().to_string();
+        assert!(Command::new("kill").args(["-STOP", &id]).status().unwrap().success());
+    }
+
+    /// While the room is suspended, its devices stay open and deliver nothing.
+    pub(crate) fn suspend(&self, yes: bool) {
+        let mut pactl = Command::new("pactl");
+        pactl.args(["suspend-sink", "room", if yes { "1" } else { "0" }]);
+        assert!(in_dir(&mut pactl, self.dir.path()).status().unwrap().success());
+    }
+
+    fn wait_for_server(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while !in_dir(Command::new("pactl").arg("info"), room.dir.path()).status().unwrap().success() {
+        while !in_dir(Command::new("pactl").arg("info"), self.dir.path()).status().unwrap().success() {
             assert!(Instant::now() < deadline, "PulseAudio does not answer");
             std::thread::sleep(Duration::from_millis(50));
         }
-        room
     }
 
     fn config(&self) -> PathBuf {
@@ -54,7 +79,7 @@ impl Room {
     pub(crate) fn speak(&self, wav: &Path) -> Child {
         let mut play = Command::new("paplay");
         play.arg("--device=room").arg(wav);
-        in_dir(&mut play, self.dir.path()).spawn().unwrap()
+        in_dir(&mut play, self.dir.path()).stderr(Stdio::inherit()).spawn().unwrap()
     }
 }
 
@@ -65,6 +90,15 @@ impl Drop for Room {
     }
 }
 
+fn spawn_server(dir: &Path) -> Child {
+    let mut pulse = Command::new("pulseaudio");
+    pulse
+        .args(["--daemonize=no", "--exit-idle-time=-1", "-n"])
+        .args(["-L", "module-native-protocol-unix auth-anonymous=1"])
+        .args(["-L", "module-null-sink sink_name=room rate=16000 channels=1"]);
+    in_dir(&mut pulse, dir).spawn().expect("pulseaudio is needed: `make setup` installs it")
+}
+
 fn in_dir<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
     command
         .env("XDG_RUNTIME_DIR", dir)
@@ -73,6 +107,14 @@ fn in_dir<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+}
+
+/// An ALSA device that plays a raw file, faster than in real time at first; in any format.
+pub(crate) fn file_device(name: &str, file: &Path) -> String {
+    format!(
+        "pcm.{name} {{ type file slave.pcm \"null\" file \"/dev/null\" infile \"{}\" format \"raw\" }}\n",
+        file.display()
+    )
 }
 
 /// ALSA's own configuration, then ours.

@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["audio::SampleFormat"]),
     ("status", &["audio::StreamFormat", "audio::SampleFormat"]),
     ("error_chain", &[]),
+    ("features", &[]),
     ("systemd", &[]),
     ("logging", &["config", "systemd"]),
     ("audio", &["config", "error_chain", "status"]),
@@ -20,7 +21,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("security", &["config", "error_chain", "status", "event_log"]),
     ("recordings", &["config", "error_chain", "status", "audio", "speech", "event_log"]),
     ("pipeline", &["config", "error_chain", "status", "audio", "speech", "event_log", "recordings"]),
-    ("http", &["config", "error_chain", "status", "audio", "speech", "event_log", "security", "recordings"]),
+    (
+        "http",
+        &[
+            "config",
+            "error_chain",
+            "features",
+            "status",
+            "audio",
+            "speech",
+            "event_log",
+            "security",
+            "recordings",
+        ],
+    ),
     (
         "daemon",
         &[
@@ -43,6 +57,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "config",
             "error_chain",
+            "features",
             "status",
             "systemd",
             "logging",
