@@ -19,8 +19,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 const IN_FLIGHT: [usize; 4] = [1, 8, 64, 512];
-/// How long each is measured.
-const TIME: Duration = Duration::from_secs(3);
+/// Log, LMDB and disk take turns this often, so that a busy machine is busy for all of them.
+const ROUNDS: usize = 5;
+/// How long each is measured in a round.
+const TIME: Duration = Duration::from_millis(600);
 /// Bytes of an envelope beside payload and name: version, ids, time, source, metadata, lengths.
 const ENVELOPE: usize = 72;
 
@@ -36,7 +38,7 @@ fn envelope_bytes() -> usize {
     serde_json::to_vec(&event.payload).unwrap().len() + event.name.as_str().len() + ENVELOPE
 }
 
-/// Events/s, and how long each publisher waited, sorted.
+/// Events/s, and how long each publisher waited.
 fn ours(dir: &Path, in_flight: usize) -> (f64, Vec<Duration>) {
     let log = EventLog::open(dir).unwrap();
     let runtime =
@@ -57,11 +59,8 @@ fn ours(dir: &Path, in_flight: usize) -> (f64, Vec<Duration>) {
             })
         })
         .collect();
-    let mut waits: Vec<Duration> =
-        publishers.into_iter().flat_map(|it| runtime.block_on(it).unwrap()).collect();
-    let rate = waits.len() as f64 / start.elapsed().as_secs_f64();
-    waits.sort_unstable();
-    (rate, waits)
+    let waits: Vec<Duration> = publishers.into_iter().flat_map(|it| runtime.block_on(it).unwrap()).collect();
+    (waits.len() as f64 / start.elapsed().as_secs_f64(), waits)
 }
 
 /// Events/s of LMDB alone: the same four entries for each event, `group` events in a transaction.
@@ -119,9 +118,16 @@ fn main() {
         "in flight", "events/s", "p50 ms", "p99 ms", "lmdb ev/s", "ratio", "raw ev/s", "ratio"
     );
     for in_flight in IN_FLIGHT {
-        let (events, waits) = ours(&dir.path().join(format!("log-{in_flight}")), in_flight);
-        let lmdb = bare_lmdb(&dir.path().join(format!("lmdb-{in_flight}")), in_flight);
-        let raw = raw_disk(&dir.path().join(format!("raw-{in_flight}")), in_flight);
+        let (mut events, mut lmdb, mut raw, mut waits) = (0.0, 0.0, 0.0, Vec::new());
+        for round in 0..ROUNDS {
+            let place = |what| dir.path().join(format!("{what}-{in_flight}-{round}"));
+            let (rate, more) = ours(&place("log"), in_flight);
+            events += rate / ROUNDS as f64;
+            waits.extend(more);
+            lmdb += bare_lmdb(&place("lmdb"), in_flight) / ROUNDS as f64;
+            raw += raw_disk(&place("raw"), in_flight) / ROUNDS as f64;
+        }
+        waits.sort_unstable();
         let ms = |share: f64| waits[(waits.len() as f64 * share) as usize].as_secs_f64() * 1e3;
         println!(
             "{in_flight:>9} {events:>11.0} {:>9.3} {:>9.3} {lmdb:>11.0} {:>7.2} {raw:>11.0} {:>7.2}",
