@@ -3,6 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use alsa::{
+    pcm::State,
+    poll::{Descriptors as _, Flags, pollfd},
+};
+
 use super::{
     Error,
     device::Device,
@@ -15,7 +20,7 @@ use crate::{
 };
 
 /// How long one wait for frames takes at most, in ms: also how soon a stop is seen.
-const WAIT_MS: u32 = 100;
+const WAIT_MS: i32 = 100;
 /// A device that claims to run and delivers nothing for so long is taken for lost.
 const STALLED: Duration = Duration::from_secs(3);
 /// Pause when a device has nothing although it said so, or fails again at once.
@@ -38,7 +43,6 @@ enum Cure {
     Reopen,
 }
 
-/// `snd_pcm_wait` tells a poll error (POLLERR) by the same numbers, after asking for the device's state.
 fn cure(errno: i32) -> Cure {
     match errno {
         libc::EAGAIN | libc::EINTR => Cure::Again,
@@ -54,10 +58,11 @@ pub(crate) fn record(wanted: &config::Audio, sink: &mut CaptureSink, stop: &Stop
     let device = Device::open(&wanted.device)?;
     let agreed = negotiate(&device, wanted, sink.last_format())?;
     device.pcm.prepare().and_then(|()| device.pcm.start()).map_err(|it| device.set_up_error(it))?;
-    sink.open(&wanted.device, agreed.format);
-    read(&device, agreed, sink, stop)
+    // Told before the device is closed: with a sound server that hangs, closing takes half a minute.
+    read(&device, agreed, sink, stop).inspect_err(|error| sink.lost(error))
 }
 
+/// The stream is opened with its first frames: a device that opens and delivers nothing is never there.
 fn read(device: &Device, agreed: Agreed, sink: &mut CaptureSink, stop: &Stop) -> Result<(), Error> {
     let frame_bytes = agreed.format.frame_bytes();
     let mut buffer = vec![0; agreed.period_frames * frame_bytes];
@@ -65,11 +70,13 @@ fn read(device: &Device, agreed: Agreed, sink: &mut CaptureSink, stop: &Stop) ->
     let mut last_frames = Instant::now();
     let mut pacer = Pacer::new(agreed.format.rate_hz, last_frames);
     let mut failures = 0_u32;
+    let mut open = false;
+    let mut ready = Ready::new(device, agreed.period_frames).map_err(|it| device.read_error(it))?;
     while !stop.requested() {
         if last_frames.elapsed() > STALLED {
             return Err(Error::Stalled { device: device.name.clone(), seconds: STALLED.as_secs() });
         }
-        let outcome = match device.pcm.wait(Some(WAIT_MS)) {
+        let outcome = match ready.wait(device, stop) {
             Ok(true) => io.readi(&mut buffer),
             Ok(false) => continue,
             Err(error) => Err(error),
@@ -82,6 +89,10 @@ fn read(device: &Device, agreed: Agreed, sink: &mut CaptureSink, stop: &Stop) ->
             Ok(frames) => {
                 last_frames = Instant::now();
                 failures = 0;
+                if !open {
+                    open = true;
+                    sink.open(&device.name, agreed.format);
+                }
                 sink.push(&buffer[..(frames * frame_bytes).min(buffer.len())]);
                 let pause = pacer.pause(frames, last_frames);
                 if !pause.is_zero() {
@@ -112,6 +123,49 @@ fn read(device: &Device, agreed: Agreed, sink: &mut CaptureSink, stop: &Stop) ->
         }
     }
     Ok(())
+}
+
+/// Waits for frames. Not `snd_pcm_wait`: with a plugin whose descriptor wakes for other things than frames
+/// (`pulse` with a suspended source) that spins inside alsa-lib and never returns.
+struct Ready {
+    descriptors: Vec<pollfd>,
+    period: alsa::pcm::Frames,
+}
+
+impl Ready {
+    fn new(device: &Device, period_frames: usize) -> alsa::Result<Self> {
+        Ok(Self { descriptors: device.pcm.get()?, period: period_frames as alsa::pcm::Frames })
+    }
+
+    /// Whether frames are there, within [`WAIT_MS`].
+    fn wait(&mut self, device: &Device, stop: &Stop) -> alsa::Result<bool> {
+        // Also the device's state, as an error; some plugins tell of frames here alone.
+        if device.pcm.avail_update()? >= self.period {
+            return Ok(true);
+        }
+        if alsa::poll::poll(&mut self.descriptors, WAIT_MS)? == 0 {
+            return Ok(false);
+        }
+        let events = device.pcm.revents(&self.descriptors)?;
+        if events.contains(Flags::IN) {
+            return Ok(true);
+        }
+        if events.intersects(Flags::ERR | Flags::NVAL) {
+            return Err(alsa::Error::new("poll", state_error(device.pcm.state())));
+        }
+        stop.sleep(PAUSE);
+        Ok(false)
+    }
+}
+
+/// The error that a state stands for, as in `snd_pcm_wait`.
+fn state_error(state: State) -> i32 {
+    match state {
+        State::XRun => libc::EPIPE,
+        State::Suspended => libc::ESTRPIPE,
+        State::Disconnected => libc::ENODEV,
+        _ => libc::EIO,
+    }
 }
 
 fn frames_in(time: Duration, rate_hz: u32) -> u64 {
