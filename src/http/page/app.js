@@ -207,7 +207,7 @@ function happened(event) {
   lastSeq = event.seq;
   const { name, payload } = event;
   if (name === 'caption.published') {
-    if (running?.id === payload.recording_id) caption(payload.segment);
+    if (captioned === payload.recording_id) caption(payload.segment);
   } else if (name.startsWith('recording.') || name.startsWith('transcription_local.')) {
     refreshSoon();
   }
@@ -230,6 +230,7 @@ async function refresh(captions = false) {
 // --- Now --------------------------------------------------------------------------------------------
 
 const heard = new Set();
+let captioned = null;   // The recording whose captions are shown; the last ones come after its end.
 
 function caption({ start_ms, end_ms, speaker, text }) {
   const id = `${start_ms}-${end_ms}-${speaker ?? ''}`;
@@ -245,7 +246,8 @@ function caption({ start_ms, end_ms, speaker, text }) {
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
 
-function forgetCaptions() {
+function captionsOf(id) {
+  captioned = id;
   heard.clear();
   $('captions').replaceChildren();
   $('captions-empty').hidden = false;
@@ -264,7 +266,7 @@ async function showRunning(recording, captions) {
   $('pause').hidden = !live;
   $('resume').hidden = recording?.state !== 'paused';
   if (!recording) return;
-  if (another) forgetCaptions();
+  if (another) captionsOf(recording.id);
   runningSince = Date.parse(recording.started_at);
   if (live && recording.duration_ms > 0) {
     const resumed = await ask(`/events?name=recording.resumed&correlation_id=${recording.correlation_id}&limit=1`);
@@ -290,10 +292,7 @@ for (const action of ['pause', 'resume', 'stop']) {
   $(action).addEventListener('click', act($(action), async () => {
     const recording = await ask(`/recordings/${running.id}/${action}`, { method: 'POST' });
     await refresh();
-    if (action === 'stop') {
-      forgetCaptions();
-      await open(recording, true);
-    }
+    if (action === 'stop') await open(recording, true);
   }));
 }
 
@@ -397,10 +396,8 @@ async function open(recording, focus) {
   $('detail').hidden = false;
   $('detail-title').textContent = recording.title || recording.id;
   $('detail-facts').textContent = [facts(recording), recording.attendees.join(', '), recording.error].filter(Boolean).join(' · ');
-  if (focus) {
-    $('detail-title').focus({ preventScroll: true });
-    $('detail').scrollIntoView({ behavior: 'smooth' });
-  }
+  // The captions of a recording that has ended make room.
+  if (focus && !running) captionsOf(null);
   if (reload) await load(0);
   $('downloads').replaceChildren(...['wav', 'txt', 'md', 'srt', 'vtt', 'json'].map((format) => {
     const button = make('button', { className: 'quiet small', textContent: format });
@@ -409,6 +406,10 @@ async function open(recording, focus) {
     return button;
   }));
   await showTranscript(recording);
+  if (focus) {
+    $('detail-title').focus({ preventScroll: true });
+    $('detail').scrollIntoView({ behavior: 'smooth' });
+  }
 }
 
 const audioLink = (id) => ask(`/recordings/${id}/audio-link`, { method: 'POST' });
