@@ -24,8 +24,8 @@ use crate::{
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TranscriptQuery {
-    /// `json` (as whisper's `verbose_json`), `txt`, `md`, `srt` or `vtt`.
-    #[param(inline, default = "json")]
+    /// `json` (as whisper's `verbose_json`; also when left out), `txt`, `md`, `srt` or `vtt`.
+    #[param(inline)]
     format: Option<TranscriptFormat>,
 }
 
