@@ -14,7 +14,12 @@ use anyhow::{Context, anyhow, bail};
 use panotti_sdk::{EventName, NewEvent, names};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
-use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 
 use crate::{
     config::Config,
@@ -41,6 +46,8 @@ pub struct Daemon {
     /// `None` once it has ended.
     http: Option<JoinHandle<io::Result<()>>>,
     stop_http: oneshot::Sender<()>,
+    /// Becomes true at SIGTERM or SIGINT.
+    signalled: watch::Receiver<bool>,
     runtime: Runtime,
     /// Last: the directory is free when everything else is gone.
     _lock: File,
@@ -78,14 +85,25 @@ impl Daemon {
             access,
             started: Instant::now(),
         };
+        let signalled = runtime.block_on(async { watch_signals() })?;
         let (stop_http, stopped) = oneshot::channel();
         let until = async move {
             // A dropped sender says the same as a message.
             stopped.await.ok();
         };
         let http = Some(runtime.spawn(http::serve(listener, app, until)));
-        let daemon =
-            Self { address, status, recordings, log, pipeline, http, stop_http, runtime, _lock: lock };
+        let daemon = Self {
+            address,
+            status,
+            recordings,
+            log,
+            pipeline,
+            http,
+            stop_http,
+            signalled,
+            runtime,
+            _lock: lock,
+        };
         daemon
             .tell(names::SYSTEM_STARTED, json!({ "version": env!("CARGO_PKG_VERSION"), "address": address }));
         daemon.wait_for_capture(Duration::from_secs(2));
@@ -113,6 +131,11 @@ impl Daemon {
         &self.log
     }
 
+    /// Whether SIGTERM or SIGINT has come.
+    pub fn signalled(&self) -> bool {
+        *self.signalled.borrow()
+    }
+
     /// Runs a future on the service's runtime.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
@@ -127,15 +150,13 @@ impl Daemon {
         let period = systemd::watchdog_interval().map_or(Duration::from_secs(2), |it| it / 3);
         let runtime = self.runtime.handle().clone();
         runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-            let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+            let mut signalled = self.signalled.clone();
             let mut tick = tokio::time::interval(period);
             let mut told = String::new();
             loop {
                 tokio::select! {
-                    _ = terminate.recv() => return Ok(()),
-                    _ = interrupt.recv() => return Ok(()),
+                    // The sender lives as long as the runtime.
+                    _ = signalled.wait_for(|it| *it) => return Ok(()),
                     ended = &mut http => match ended {
                         Ok(Ok(())) => bail!("the HTTP server has ended"),
                         Ok(Err(error)) => return Err(error).context("the HTTP server has failed"),
@@ -223,6 +244,22 @@ impl Daemon {
         };
         format!("{doing}; {capture}; {model}; {}", self.address)
     }
+}
+
+/// From here on SIGTERM and SIGINT end nothing by themselves.
+fn watch_signals() -> anyhow::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        sender.send_replace(true);
+        std::future::pending::<()>().await;
+    });
+    Ok(receiver)
 }
 
 /// Feeds systemd's watchdog only while the pipeline makes progress.

@@ -57,7 +57,7 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     writeln!(out, "The page: http://{}/  (no key is needed here; Ctrl-C ends the demo)\n", daemon.address())?;
     let shown = show(&mut out, &daemon);
     let ended = match &shown {
-        Ok(_) if !args.once => {
+        Ok(_) if !args.once && !daemon.signalled() => {
             writeln!(out, "\nThe page stays up: http://{}/  Press Ctrl-C to end.", daemon.address())?;
             daemon.run_until_signal()
         }
@@ -76,7 +76,7 @@ fn show(out: &mut impl Write, daemon: &Daemon) -> anyhow::Result<bool> {
     writeln!(out, "Recording {} has begun. Captions, as they are heard:", recording.id)?;
     let mut captions = Captions::new(daemon, &recording);
     let end = Instant::now() + meeting_length();
-    while Instant::now() < end {
+    while Instant::now() < end && !daemon.signalled() {
         if let ModelState::Failed { reason } = daemon.status().facts().model {
             anyhow::bail!("the demo model cannot be used: {reason}");
         }
@@ -87,7 +87,7 @@ fn show(out: &mut impl Write, daemon: &Daemon) -> anyhow::Result<bool> {
     let recording = loop {
         captions.print(out)?;
         let now = daemon.recordings().get(&recording.id)?;
-        if matches!(now.state, State::Done | State::Failed) {
+        if matches!(now.state, State::Done | State::Failed) || daemon.signalled() {
             break now;
         }
         std::thread::sleep(Duration::from_millis(50));
