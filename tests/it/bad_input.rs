@@ -116,13 +116,14 @@ fn on_a_small_disk(mib: u32) -> Option<(Panotti, std::path::PathBuf)> {
         println!("skipped: no mount namespace can be made (not root)");
         return None;
     }
-    let setup = Setup::hearing_wav(&fixture("speech/meeting_picked.wav"))
-        .set("PANOTTI_STORAGE__MIN_FREE_MIB", "16");
+    let setup =
+        Setup::hearing_wav(&fixture("speech/meeting_picked.wav")).set("PANOTTI_STORAGE__MIN_FREE_MIB", "16");
     let disk = setup.data_dir();
     fs::create_dir(&disk).unwrap();
     let mount = format!("mount -t tmpfs -o size={mib}m tmpfs '{}'; exec \"$0\" \"$@\"", disk.display());
     let box_ = setup.behind(&["unshare", "--mount", "sh", "-ec", &mount]).start();
-    let seen = Path::new("/proc").join(box_.id().to_string()).join("root").join(disk.strip_prefix("/").unwrap());
+    let seen =
+        Path::new("/proc").join(box_.id().to_string()).join("root").join(disk.strip_prefix("/").unwrap());
     Some((box_, seen))
 }
 
@@ -146,7 +147,8 @@ async fn a_disk_that_fills_up() {
     // By itself: nobody stops it.
     let recording = box_.done(&id).await;
     let error = recording["error"].as_str().unwrap_or_default();
-    for part in ["what was recorded is kept", "the disk is full", "storage.min_free_mib", "delete recordings"] {
+    for part in ["what was recorded is kept", "the disk is full", "storage.min_free_mib", "delete recordings"]
+    {
         assert!(error.contains(part), "{part}: {recording}");
     }
     assert_eq!(recording["state"], "done", "what there is, is written down");
@@ -202,7 +204,9 @@ const ROUTES: [(&str, &str); 9] = [
 async fn raw(box_: &Panotti, line: &str) -> (u16, String, Value) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(box_.address).await.unwrap();
-    let request = format!("{line} HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "{line} HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
@@ -221,8 +225,24 @@ async fn ids_that_name_nothing() {
     let before = traces(&box_).await;
     let long = "a".repeat(129);
     for id in [
-        "20250117225532_4AFEA8B6", "unknown", "..%2f", "%2e%2e", "%2e%2e%2f", "..", ".", "..%2f..%2fetc%2fpasswd",
-        "%2fetc%2fpasswd", "..%5c..", "%252e%252e", "a%00b", "%ff", "%20", "..;", "a%2fb", "~", &long,
+        "20250117225532_4AFEA8B6",
+        "unknown",
+        "..%2f",
+        "%2e%2e",
+        "%2e%2e%2f",
+        "..",
+        ".",
+        "..%2f..%2fetc%2fpasswd",
+        "%2fetc%2fpasswd",
+        "..%5c..",
+        "%252e%252e",
+        "a%00b",
+        "%ff",
+        "%20",
+        "..;",
+        "a%2fb",
+        "~",
+        &long,
     ] {
         for (method, tail) in ROUTES {
             let (status, kind, body) = raw(&box_, &format!("{method} /recordings/{id}{tail}")).await;
@@ -231,7 +251,9 @@ async fn ids_that_name_nothing() {
             assert!(body["detail"].is_string(), "{method} {id}{tail}: {body}");
         }
     }
-    for line in ["GET /nothing", "POST /api/nothing", "GET /..%2fetc", "GET //etc/passwd", "GET /../../etc/passwd"] {
+    for line in
+        ["GET /nothing", "POST /api/nothing", "GET /..%2fetc", "GET //etc/passwd", "GET /../../etc/passwd"]
+    {
         let (status, _, body) = raw(&box_, line).await;
         assert!(status == 404 && body["detail"] == "Not Found", "{line}: {status} {body}");
     }
@@ -280,7 +302,10 @@ async fn paths_that_lead_elsewhere() {
         assert_eq!(recording["state"], "failed", "{recording}");
         let error = recording["error"].as_str().unwrap();
         assert!(error.contains(path) && error.contains("No such file"), "{error}");
-        box_.request("DELETE", &format!("/recordings/{}", recording["id"].as_str().unwrap())).send().await.unwrap();
+        box_.request("DELETE", &format!("/recordings/{}", recording["id"].as_str().unwrap()))
+            .send()
+            .await
+            .unwrap();
     }
     assert_eq!(traces(&box_).await.2, before.2, "nothing half-done");
     assert_eq!(traces(&box_).await.0, before.0);
@@ -321,7 +346,11 @@ async fn bodies_that_make_no_sense() {
             let response = request.body(body.to_owned()).send().await.unwrap();
             let (status, kind) = (response.status().as_u16(), response.headers()["content-type"].clone());
             let problem: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
-            assert_eq!((status, kind.to_str().unwrap()), (422, "application/problem+json"), "{method} {body}");
+            assert_eq!(
+                (status, kind.to_str().unwrap()),
+                (422, "application/problem+json"),
+                "{method} {body}"
+            );
             assert!(problem["detail"].as_str().unwrap().contains(says), "{method} {body}: {problem}");
         }
     }
@@ -341,8 +370,14 @@ async fn bodies_that_make_no_sense() {
         assert!(problem["detail"].as_str().unwrap().contains("larger than"), "{problem}");
     }
     for path in [
-        "/recordings?limit=0", "/recordings?limit=x", "/recordings?cursor=x", "/recordings?limmit=1",
-        "/events?order=up", "/events?name=a..b", "/events?limit=-1", &*format!("{one}/transcript?format=doc"),
+        "/recordings?limit=0",
+        "/recordings?limit=x",
+        "/recordings?cursor=x",
+        "/recordings?limmit=1",
+        "/events?order=up",
+        "/events?name=a..b",
+        "/events?limit=-1",
+        &*format!("{one}/transcript?format=doc"),
     ] {
         let (status, problem) = box_.answer("GET", path, Value::Null).await;
         assert!(status == 422 && problem["detail"].is_string(), "{path}: {status} {problem}");

@@ -131,7 +131,11 @@ async fn a_client_records_two_tracks() {
     let recording = box_.done(id).await;
     assert_eq!((&recording["state"], &recording["error"]), (&json!("done"), &Value::Null));
     assert_eq!((&recording["title"], &recording["duration_ms"]), (&json!("Audit"), &json!(16_000)));
-    assert_eq!(box_.post("/api/recording-ended", end).await["event_id"], *event_id, "a repeat changes nothing");
+    assert_eq!(
+        box_.post("/api/recording-ended", end).await["event_id"],
+        *event_id,
+        "a repeat changes nothing"
+    );
 
     let transcript = box_.get(&format!("/recordings/{id}/transcript?format=json")).await;
     let said: Vec<_> = transcript["segments"]
@@ -150,7 +154,8 @@ async fn a_client_records_two_tracks() {
         the documentation status. I will prepare the audit status by the end of the day.";
     let errors = panotti::speech::word_error_rate(reference, &words);
     assert!(errors <= 0.2, "{errors}: {words}");
-    let markdown = box_.request("GET", &format!("/recordings/{id}/transcript?format=md")).send().await.unwrap();
+    let markdown =
+        box_.request("GET", &format!("/recordings/{id}/transcript?format=md")).send().await.unwrap();
     let markdown = markdown.text().await.unwrap();
     assert!(markdown.contains("Room: Sam") && markdown.contains("Remote: Our supplier"), "{markdown}");
 
