@@ -1,5 +1,5 @@
 # A thin face: each target does its own set-up on a fresh Debian or Ubuntu, then calls cargo.
-.PHONY: demo test bench setup
+.PHONY: demo test bench setup setup-test
 SHELL := /bin/bash
 # A cargo that `setup` just installed is not yet on the PATH of this shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -9,7 +9,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 demo: setup
 	cargo run --locked -- demo $(if $(ONCE),--once)
 
-test: setup
+test: setup-test
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace
@@ -21,3 +21,6 @@ bench: setup
 
 setup:
 	@.ci/setup
+
+setup-test:
+	@.ci/setup test

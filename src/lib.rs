@@ -6,6 +6,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `config` | what can be set, and reading it |
+//! | `features` | what this binary was built with |
 //! | `logging` | where log lines go |
 //! | `systemd` | telling the service manager how we are |
 //! | `error_chain` | an error and its causes in one line |
@@ -35,6 +36,7 @@ pub mod config;
 pub mod daemon;
 mod error_chain;
 pub mod event_log;
+pub mod features;
 pub mod http;
 pub mod logging;
 pub mod pipeline;

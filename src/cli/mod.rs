@@ -13,7 +13,10 @@ use std::{path::PathBuf, process::ExitCode, sync::LazyLock};
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, Loaded, Override, Problems, Sources};
+use crate::{
+    config::{self, Loaded, Override, Problems, Sources},
+    features::built_with,
+};
 
 /// Writes down what is said in a meeting room, on the box, and nowhere else.
 #[derive(Debug, Parser)]
@@ -52,18 +55,21 @@ pub enum Command {
     Key(key::Args),
 }
 
+impl Command {
+    /// The log level of commands that say themselves what happens.
+    fn quiet(&self) -> Option<&'static str> {
+        match self {
+            #[cfg(feature = "demo")]
+            Self::Demo(_) => Some("warn"),
+            Self::Devices(_) => Some("error"),
+            _ => None,
+        }
+    }
+}
+
 /// Version, and the features this binary was built with.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let built = [
-        ("alsa", cfg!(feature = "alsa")),
-        ("io-uring", cfg!(feature = "io-uring")),
-        ("systemd", cfg!(feature = "systemd")),
-        ("whisper", cfg!(feature = "whisper")),
-        ("demo", cfg!(feature = "demo")),
-        ("cuda", cfg!(feature = "cuda")),
-        ("vulkan", cfg!(feature = "vulkan")),
-    ];
-    let features: Vec<_> = built.iter().filter(|it| it.1).map(|it| it.0).collect();
+    let features = built_with();
     let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
     format!("{} (features: {features})", env!("CARGO_PKG_VERSION"))
 });
@@ -88,7 +94,7 @@ impl Cli {
         if let Some(dir) = &self.data_dir {
             overrides.push(Override::new("--data-dir", "storage.data_dir", dir.to_string_lossy()));
         }
-        if let Some(level) = &self.log_level {
+        if let Some(level) = self.log_level.as_deref().or(self.command.quiet()) {
             overrides.push(Override::new("--log-level", "logging.level", level));
         }
         config::load(&Sources { file: self.config.clone(), env: Sources::process_env(), overrides })

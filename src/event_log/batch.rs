@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use panotti_sdk::{Event, EventContext, NewEvent};
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -79,18 +80,8 @@ pub(super) fn prepare(batch: Batch) -> Result<Prepared, Error> {
 
 /// The event with everything but its `seq`, and its stored form.
 fn accept(new: NewEvent, now: Timestamp) -> Result<(Event, Vec<u8>), Error> {
-    let json = |what, value: &Value| {
-        if depth(value) > DEPTH_LIMIT {
-            return Err(Error::Invalid(format!("the {what} is nested deeper than {DEPTH_LIMIT}")));
-        }
-        let json = serde_json::to_vec(value).map_err(|e| Error::Invalid(format!("the {what}: {e}")))?;
-        limit(what, json.len(), PAYLOAD_LIMIT)?;
-        Ok(json)
-    };
-    let payload = json("payload", &new.payload)?;
-    let metadata_value = Value::Object(new.metadata);
-    let metadata = json("metadata", &metadata_value)?;
-    let Value::Object(metadata_value) = metadata_value else { unreachable!("made above") };
+    let payload = json("payload", &new.payload, depth(&new.payload))?;
+    let metadata = json("metadata", &new.metadata, deepest(new.metadata.values()))?;
     limit("source", new.source_plugin.as_ref().map_or(0, String::len), 256)?;
     let event = Event {
         seq: 0,
@@ -102,7 +93,7 @@ fn accept(new: NewEvent, now: Timestamp) -> Result<(Event, Vec<u8>), Error> {
             causation_id: new.causation_id,
             timestamp: now,
             source_plugin: new.source_plugin,
-            metadata: metadata_value,
+            metadata: new.metadata,
         },
         priority: new.priority,
     };
@@ -111,16 +102,31 @@ fn accept(new: NewEvent, now: Timestamp) -> Result<(Event, Vec<u8>), Error> {
     Ok((event, envelope))
 }
 
+fn json(what: &'static str, value: &impl Serialize, depth: usize) -> Result<Vec<u8>, Error> {
+    if depth > DEPTH_LIMIT {
+        return Err(Error::Invalid(format!("the {what} is nested deeper than {DEPTH_LIMIT}")));
+    }
+    let json = serde_json::to_vec(value).map_err(|e| Error::Invalid(format!("the {what}: {e}")))?;
+    limit(what, json.len(), PAYLOAD_LIMIT)?;
+    Ok(json)
+}
+
 fn limit(what: &'static str, bytes: usize, limit: usize) -> Result<(), Error> {
     if bytes > limit { Err(Error::TooLarge { what, bytes, limit }) } else { Ok(()) }
 }
 
+/// How many arrays and objects lie in each other.
 fn depth(value: &Value) -> usize {
     match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        Value::Array(items) => deepest(items),
+        Value::Object(fields) => deepest(fields.values()),
         _ => 0,
     }
+}
+
+/// The depth of what holds `values`.
+fn deepest<'a>(values: impl IntoIterator<Item = &'a Value>) -> usize {
+    1 + values.into_iter().map(depth).max().unwrap_or(0)
 }
 
 /// LMDB's own limit is 511.

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use panotti_sdk::{Event, EventContext, Priority};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 /// First byte of every envelope written today.
@@ -41,8 +41,15 @@ struct Stored<'a> {
     #[serde(borrow)]
     source_plugin: Option<&'a str>,
     priority: u8,
+    #[serde(serialize_with = "whole")]
     metadata: &'a [u8],
+    #[serde(serialize_with = "whole")]
     payload: &'a [u8],
+}
+
+/// As one piece: serde by itself writes a slice byte by byte, to the same bytes.
+fn whole<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
 }
 
 /// The stored form of `event`, without its `seq`, which is the key. `payload` and `metadata` are the

@@ -7,11 +7,16 @@ use std::{
 
 use super::envelope;
 
+/// A disk with less room than this is full, bytes: the largest page LMDB writes.
+const NEARLY_NOTHING: u64 = 64 << 10;
+
 /// What went wrong with the log.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The directory is not there and cannot be made.
-    #[error("cannot create the directory `{path}` for the event log")]
+    #[error(
+        "cannot create the directory `{path}` for the event log: set `storage.data_dir` to one that this user may write to"
+    )]
     Directory {
         /// Which.
         path: PathBuf,
@@ -29,6 +34,18 @@ pub enum Error {
         /// Why.
         #[source]
         source: heed::Error,
+    },
+    /// The file is shorter than what was stored in it.
+    #[error(
+        "the event log's file `{path}` is cut short, it has {length} of {needed} bytes: move it away and restore a backup"
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Its length, bytes.
+        length: u64,
+        /// The least length that it had when it was last written, bytes.
+        needed: u64,
     },
     /// Written by a newer program.
     #[error(
@@ -118,7 +135,7 @@ impl Error {
     /// An opening that failed, with advice by its cause.
     pub(super) fn open(path: &Path, source: heed::Error) -> Self {
         use heed::MdbError;
-        if is_full(&source) {
+        if is_full(path, &source) {
             return Self::Full { path: path.to_owned(), source };
         }
         let advice = match &source {
@@ -146,13 +163,16 @@ impl Error {
     /// A commit that failed.
     pub(super) fn write(path: &Path, source: heed::Error) -> Self {
         let path = path.to_owned();
-        if is_full(&source) { Self::Full { path, source } } else { Self::Write { path, source } }
+        if is_full(&path, &source) { Self::Full { path, source } } else { Self::Write { path, source } }
     }
 }
 
-fn is_full(error: &heed::Error) -> bool {
+/// A write that found room only for a part is an input/output error to LMDB: then the disk is asked.
+fn is_full(path: &Path, error: &heed::Error) -> bool {
     match error {
         heed::Error::Mdb(error) => *error == heed::MdbError::MapFull,
+        heed::Error::Io(error) if error.raw_os_error() == Some(libc::EIO) => rustix::fs::statvfs(path)
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < NEARLY_NOTHING),
         heed::Error::Io(error) => {
             matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
         }

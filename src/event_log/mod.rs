@@ -8,7 +8,6 @@ mod filter;
 mod store;
 #[cfg(test)]
 mod tests;
-mod upgrade;
 mod wait;
 mod writer;
 
@@ -71,9 +70,9 @@ impl EventLog {
     /// ("log"). Other processes may have the same log open, this one only once.
     ///
     /// # Errors
-    /// [`Error::Directory`], [`Error::Open`], [`Error::Newer`]: each says what to do.
+    /// [`Error::Directory`], [`Error::Open`], [`Error::Truncated`], [`Error::Newer`], [`Error::Full`]: each says
+    /// what to do.
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        std::fs::create_dir_all(dir).map_err(|source| Error::Directory { path: dir.to_owned(), source })?;
         let store = store::open(dir)?;
         let last = last_seq(&store)?;
         let (jobs, queue) = mpsc::channel(writer::QUEUE);

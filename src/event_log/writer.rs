@@ -25,6 +25,17 @@ pub(super) struct Prepared {
     pub(super) now_ms: u64,
 }
 
+impl Prepared {
+    /// Most bytes of the file that storing this takes: values by the page, and for each event and row the
+    /// pages of four trees from leaf to root, each split in two.
+    fn growth(&self) -> u64 {
+        const TREES: usize = 4 * 4 * 2 * 4096;
+        let events = self.events.iter().map(|(_, envelope)| 2 * envelope.len() + TREES);
+        let puts = self.puts.iter().map(|put| 2 * put.value.as_ref().map_or(0, Vec::len) + TREES);
+        events.chain(puts).sum::<usize>() as u64
+    }
+}
+
 /// A batch and who waits for it.
 pub(super) struct Job {
     pub(super) batch: Prepared,
@@ -79,13 +90,17 @@ fn run(store: &Store, mut jobs: mpsc::Receiver<Job>, tail: &watch::Sender<u64>) 
 fn commit(store: &Store, group: &[Job], tail: &watch::Sender<u64>) -> Result<Vec<Outcome>, Error> {
     let failed = |source| Error::write(store.path(), source);
     let mut txn = store.write_txn().map_err(failed)?;
-    let mut seq = store.next_seq(&txn).map_err(failed)?;
+    let next = store.next_seq(&txn).map_err(failed)?;
+    let mut seq = next;
     let mut outcomes = Vec::with_capacity(group.len());
     for job in group {
         outcomes.push(put(store, &mut txn, &mut seq, &job.batch)?);
     }
-    store.set_next_seq(&mut txn, seq).map_err(failed)?;
-    txn.commit().map_err(failed)?;
+    // A group of repetitions alone changes nothing, and LMDB then writes nothing.
+    if seq != next {
+        store.set_next_seq(&mut txn, seq).map_err(failed)?;
+    }
+    store.commit(txn, group.iter().map(|job| job.batch.growth()).sum()).map_err(failed)?;
     tail.send_if_modified(|last| std::mem::replace(last, seq - 1) != seq - 1);
     Ok(outcomes)
 }

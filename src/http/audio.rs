@@ -45,7 +45,7 @@ pub(super) struct AudioQuery {
 /// A track as WAV, whole or one range of it.
 ///
 /// While the recording runs, the length is what is there at the time of the request.
-#[utoipa::path(get, path = "/recordings/{id}/audio", tag = "recordings",
+#[utoipa::path(get, path = "/recordings/{id}/audio", operation_id = "get_audio", tag = "recordings",
     params(("id" = String, Path, description = "The recording's id"), AudioQuery,
         ("Range" = Option<String>, Header, description = "One range of bytes"),
         ("If-Range" = Option<String>, Header, description = "Answer the range only if the `ETag` is still this"),

@@ -1,7 +1,11 @@
 //! Who is asking. Owns finding the key in a request and holding it against the role a group of routes
 //! needs; leaves the keys themselves to `security`.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::Request,
@@ -11,7 +15,7 @@ use axum::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{Access, Shared, State, docs, error::Problem};
+use super::{Access, Shared, State, connections::Peer, docs, error::Problem};
 use crate::security::{Principal, Role};
 
 /// Why a request is not let in.
@@ -23,6 +27,11 @@ pub(super) enum Denied {
     NoKeys,
     /// Its key is not one of ours.
     Wrong,
+    /// Its address has sent too many wrong keys.
+    Throttled {
+        /// How long its keys are not looked at.
+        wait: Duration,
+    },
     /// Its key may not do that.
     Role {
         /// What the key may do.
@@ -47,6 +56,11 @@ impl From<Denied> for Problem {
                 unauthorized("there is no key yet: make one on the box with `panotti key create`")
             }
             Denied::Wrong => unauthorized("the key is not valid"),
+            Denied::Throttled { wait } => {
+                let detail = "too many wrong keys came from this address: wait a little";
+                let seconds = u16::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u16::MAX);
+                Self::new(StatusCode::TOO_MANY_REQUESTS, detail).try_again(seconds)
+            }
             Denied::Role { has, needs } => Self::new(
                 StatusCode::FORBIDDEN,
                 format!("the role {needs:?} is needed and this key has the role {has:?}").to_lowercase(),
@@ -70,9 +84,11 @@ fn key(headers: &HeaderMap) -> Option<&str> {
     text("x-api-key").filter(|it| !it.is_empty()).or_else(bearer).filter(|it| !it.is_empty())
 }
 
-/// Whoever asks, when `role` is theirs.
-pub(super) fn authorize(shared: &Shared, headers: &HeaderMap, role: Role) -> Result<Principal, Denied> {
+/// Whoever asks, when `role` is theirs. Wrong keys are counted by address, and after too many none from
+/// there is looked at for a while.
+pub(super) fn authorize(shared: &Shared, request: &Request, role: Role) -> Result<Principal, Denied> {
     let app = &shared.app;
+    let headers = request.headers();
     if app.access == Access::OpenOnLoopback {
         return if is_own(headers) {
             Ok(Principal { key_id: "open".into(), name: "anyone here".into(), role: Role::Admin })
@@ -87,16 +103,27 @@ pub(super) fn authorize(shared: &Shared, headers: &HeaderMap, role: Role) -> Res
             Err(error) => Denied::Failed(error.into()),
         });
     };
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let now = Instant::now();
+    if let Some(wait) = peer.and_then(|peer| shared.throttle.check(peer, now).err()) {
+        return Err(Denied::Throttled { wait });
+    }
     match app.keys.verify(key) {
         Ok(Some(principal)) if principal.role >= role => Ok(principal),
         Ok(Some(principal)) => Err(Denied::Role { has: principal.role, needs: role }),
-        Ok(None) => Err(Denied::Wrong),
+        Ok(None) => {
+            if let Some(peer) = peer {
+                shared.throttle.wrong(peer, now);
+            }
+            Err(Denied::Wrong)
+        }
         Err(error) => Err(Denied::Failed(error.into())),
     }
 }
 
 /// Whether a request names a loopback host, and its page, if any, is ours. Without keys this is what
-/// keeps other web sites out (rebound names, cross-site requests).
+/// keeps other web sites out (rebound names, cross-site requests). With keys any `Host` is served: the box
+/// has as many names as its network gives it, and a site that rebinds its own name has no key.
 fn is_own(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|it| it.to_str().unwrap_or("?"));
     let Some(host) = text(header::HOST) else { return true };
@@ -121,7 +148,7 @@ pub(super) fn allow(
 ) -> OpenApiRouter<Arc<Shared>> {
     docs::secure(routes.get_openapi_mut(), role);
     let check = move |axum::extract::State(shared): State, request: Request, next: Next| async move {
-        match authorize(&shared, request.headers(), role) {
+        match authorize(&shared, &request, role) {
             Ok(_) => Ok(next.run(request).await),
             Err(denied) => Err::<Response, _>(Problem::from(denied)),
         }

@@ -87,6 +87,10 @@ pub(super) fn secure(api: &mut OpenApi, role: Role) {
         for (status, what) in [
             ("401", "The key is missing or not valid.".to_owned()),
             ("403", format!("The key needs the role `{role}`.")),
+            (
+                "429",
+                "Too many wrong keys came from this address; `Retry-After` says how long to wait.".into(),
+            ),
         ] {
             let content = Content::new(Some(Ref::from_schema_name("ProblemDocument")));
             let response =

@@ -4,7 +4,7 @@
 use std::{error::Error, io};
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -79,6 +79,11 @@ impl Problem {
         self.status
     }
 
+    /// `Retry-After`, where there is one.
+    pub(super) fn retry_after(&self) -> Option<[(HeaderName, HeaderValue); 1]> {
+        self.retry_after_s.map(|seconds| [(header::RETRY_AFTER, seconds.into())])
+    }
+
     /// Logs the cause, which is then done with, and gives what the client is told.
     pub(super) fn into_detail(self) -> String {
         if let Some(cause) = self.cause {
@@ -95,7 +100,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status;
-        let retry_after_s = self.retry_after_s;
+        let retry_after = self.retry_after();
         let document = ProblemDocument {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
@@ -108,10 +113,7 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(seconds) = retry_after_s {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        (retry_after, response).into_response()
     }
 }
 

@@ -103,7 +103,7 @@ pub(super) fn filter(name: Option<String>, correlation_id: Option<Uuid>) -> Resu
 }
 
 /// Lists events, newest first unless asked otherwise.
-#[utoipa::path(get, path = "/events", tag = "events", params(EventQuery), responses(
+#[utoipa::path(get, path = "/events", operation_id = "list_events", tag = "events", params(EventQuery), responses(
     (status = 200, description = "Some events.", body = EventList),
     (status = 422, description = "The query is not acceptable.", body = ProblemDocument, content_type = "application/problem+json"),
 ))]

@@ -15,7 +15,7 @@ pub(super) struct Live {
     status: &'static str,
 }
 
-/// Whether the box can do its work.
+/// Whether the box does its work.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Ready {
     /// `ready` or `not_ready`.
@@ -26,26 +26,27 @@ pub(super) struct Ready {
 }
 
 /// Whether the process answers.
-#[utoipa::path(get, path = "/health/live", tag = "system", responses(
+#[utoipa::path(get, path = "/health/live", operation_id = "health_live", tag = "system", responses(
     (status = 200, description = "The process answers.", body = Live),
 ))]
 pub(super) async fn live() -> Json<Live> {
     Json(Live { status: "ok" })
 }
 
-/// Whether the box can record and transcribe.
-#[utoipa::path(get, path = "/health/ready", tag = "system", responses(
-    (status = 200, description = "It can.", body = Ready),
-    (status = 503, description = "It cannot; `reasons` says why.", body = Ready),
+/// Whether the box does its work: the microphone is open and the model usable.
+///
+/// An audio file that was played to its end is as it should be: what was recorded can be fetched.
+#[utoipa::path(get, path = "/health/ready", operation_id = "health_ready", tag = "system", responses(
+    (status = 200, description = "It does.", body = Ready),
+    (status = 503, description = "It does not; `reasons` says why.", body = Ready),
 ))]
 pub(super) async fn ready(extract::State(shared): State) -> (StatusCode, Json<Ready>) {
     let facts = shared.app.status.facts();
     let mut reasons = Vec::new();
     match facts.capture {
-        CaptureState::Running { .. } => {}
+        CaptureState::Running { .. } | CaptureState::Ended => {}
         CaptureState::Starting => reasons.push("the microphone is not open yet".to_owned()),
         CaptureState::Lost { reason } => reasons.push(format!("the microphone is lost: {reason}")),
-        CaptureState::Ended => reasons.push("the audio source has ended".to_owned()),
     }
     if let ModelState::Failed { reason } = facts.model {
         reasons.push(format!("the model cannot be used: {reason}"));

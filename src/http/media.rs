@@ -90,7 +90,7 @@ pub(super) struct AudioLink {
 /// Makes a link to the audio of one recording that needs no key, for `<audio src>`.
 ///
 /// It opens nothing else, ends 15 minutes after its last use and does not outlive the process.
-#[utoipa::path(post, path = "/recordings/{id}/audio-link", tag = "recordings",
+#[utoipa::path(post, path = "/recordings/{id}/audio-link", operation_id = "create_audio_link", tag = "recordings",
     params(("id" = String, Path, description = "The recording's id")), responses(
     (status = 201, description = "The link.", body = AudioLink),
     (status = 404, description = "There is no such recording.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -120,7 +120,7 @@ async fn check(extract::State(shared): State, request: Request, next: Next) -> R
     let token = uri.query().into_iter().flat_map(|it| it.split('&')).find_map(|it| it.strip_prefix("token="));
     let by_link = token.is_some_and(|token| shared.media.opens(token, uri.path(), Instant::now()));
     if !by_link {
-        auth::authorize(&shared, request.headers(), Role::Viewer)?;
+        auth::authorize(&shared, &request, Role::Viewer)?;
     }
     Ok(next.run(request).await)
 }

@@ -9,6 +9,7 @@
 
 mod audio;
 mod auth;
+mod connections;
 mod cursor;
 mod docs;
 mod error;
@@ -25,6 +26,7 @@ mod stream;
 mod system;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod transcript;
 
 use std::{
@@ -36,7 +38,7 @@ use std::{
 
 use axum::{Router, middleware};
 use tokio::{net::TcpListener, sync::Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -87,6 +89,7 @@ pub enum Access {
 struct Shared {
     app: App,
     media: media::Links,
+    throttle: throttle::Throttle,
     streams: Arc<Semaphore>,
     closing: CancellationToken,
 }
@@ -102,7 +105,7 @@ pub fn router(app: App) -> Router {
 /// get three seconds.
 ///
 /// # Errors
-/// [`Access::OpenOnLoopback`] on an address that others can reach, and what the listener reports.
+/// [`Access::OpenOnLoopback`] on an address that others can reach, and an unusable listener.
 pub async fn serve(
     listener: TcpListener,
     app: App,
@@ -117,24 +120,23 @@ pub async fn serve(
     }
     let closing = CancellationToken::new();
     let router = build(app, closing.clone());
-    let closed = closing.clone();
-    let graceful = axum::serve(listener, router).with_graceful_shutdown(async move {
-        shutdown.await;
-        closing.cancel();
-    });
+    let tasks = TaskTracker::new();
     tokio::select! {
-        served = graceful.into_future() => served,
-        () = async { closed.cancelled().await; tokio::time::sleep(GRACE).await } => {
-            tracing::warn!("Requests were cut off because they did not end in time.");
-            Ok(())
-        }
+        () = connections::run(listener, router, connections::HEADER_TIMEOUT, &tasks, &closing) => {}
+        () = shutdown => closing.cancel(),
     }
+    tasks.close();
+    if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+        tracing::warn!("Requests were cut off because they did not end in time.");
+    }
+    Ok(())
 }
 
 fn build(app: App, closing: CancellationToken) -> Router {
     let shared = Arc::new(Shared {
         app,
         media: media::Links::default(),
+        throttle: throttle::Throttle::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         closing,
     });

@@ -57,7 +57,7 @@ where
 }
 
 /// Starts a recording on the box's microphone.
-#[utoipa::path(post, path = "/recordings", tag = "recordings", request_body = NewRecording, responses(
+#[utoipa::path(post, path = "/recordings", operation_id = "start_recording", tag = "recordings", request_body = NewRecording, responses(
     (status = 201, description = "It records.", body = Recording, headers(("Location" = String, description = "Path of the recording"))),
     (status = 409, description = "One runs already.", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 413, description = "The body is too large.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -74,7 +74,7 @@ pub(super) async fn start(
 }
 
 /// Lists recordings, newest first.
-#[utoipa::path(get, path = "/recordings", tag = "recordings", params(Page), responses(
+#[utoipa::path(get, path = "/recordings", operation_id = "list_recordings", tag = "recordings", params(Page), responses(
     (status = 200, description = "Some recordings.", body = RecordingList),
     (status = 422, description = "`limit` or `cursor` is not acceptable.", body = ProblemDocument, content_type = "application/problem+json"),
 ))]
@@ -101,7 +101,7 @@ pub(super) async fn list(
 }
 
 /// One recording.
-#[utoipa::path(get, path = "/recordings/{id}", tag = "recordings",
+#[utoipa::path(get, path = "/recordings/{id}", operation_id = "get_recording", tag = "recordings",
     params(("id" = String, Path, description = "The recording's id")), responses(
     (status = 200, description = "The recording.", body = Recording),
     (status = 404, description = "There is none.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -111,7 +111,7 @@ pub(super) async fn get(extract::State(shared): State, RecordingId(id): Recordin
 }
 
 /// Changes title, attendees or metadata.
-#[utoipa::path(patch, path = "/recordings/{id}", tag = "recordings", request_body = Patch,
+#[utoipa::path(patch, path = "/recordings/{id}", operation_id = "update_recording", tag = "recordings", request_body = Patch,
     params(("id" = String, Path, description = "The recording's id")), responses(
     (status = 200, description = "The recording as it is now.", body = Recording),
     (status = 404, description = "There is none.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -127,7 +127,7 @@ pub(super) async fn update(
 }
 
 /// Removes a recording, its audio and its transcript for good.
-#[utoipa::path(delete, path = "/recordings/{id}", tag = "recordings",
+#[utoipa::path(delete, path = "/recordings/{id}", operation_id = "delete_recording", tag = "recordings",
     params(("id" = String, Path, description = "The recording's id")), responses(
     (status = 204, description = "It is gone."),
     (status = 404, description = "There is none.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -142,7 +142,7 @@ pub(super) async fn delete(
 }
 
 /// Ends a recording; the transcript follows.
-#[utoipa::path(post, path = "/recordings/{id}/stop", tag = "recordings",
+#[utoipa::path(post, path = "/recordings/{id}/stop", operation_id = "stop_recording", tag = "recordings",
     params(("id" = String, Path, description = "The recording's id")), responses(
     (status = 200, description = "It stopped.", body = Recording),
     (status = 404, description = "There is none.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -153,7 +153,7 @@ pub(super) async fn stop(extract::State(shared): State, RecordingId(id): Recordi
 }
 
 /// Keeps nothing until the recording is resumed.
-#[utoipa::path(post, path = "/recordings/{id}/pause", tag = "recordings",
+#[utoipa::path(post, path = "/recordings/{id}/pause", operation_id = "pause_recording", tag = "recordings",
     params(("id" = String, Path, description = "The recording's id")), responses(
     (status = 200, description = "It pauses.", body = Recording),
     (status = 404, description = "There is none.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -164,7 +164,7 @@ pub(super) async fn pause(extract::State(shared): State, RecordingId(id): Record
 }
 
 /// Goes on with a paused recording.
-#[utoipa::path(post, path = "/recordings/{id}/resume", tag = "recordings",
+#[utoipa::path(post, path = "/recordings/{id}/resume", operation_id = "resume_recording", tag = "recordings",
     params(("id" = String, Path, description = "The recording's id")), responses(
     (status = 200, description = "It records.", body = Recording),
     (status = 404, description = "There is none.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -175,7 +175,7 @@ pub(super) async fn resume(extract::State(shared): State, RecordingId(id): Recor
 }
 
 /// Writes a finished recording down again, for instance with another model.
-#[utoipa::path(post, path = "/recordings/{id}/transcribe", tag = "recordings",
+#[utoipa::path(post, path = "/recordings/{id}/transcribe", operation_id = "transcribe_recording", tag = "recordings",
     params(("id" = String, Path, description = "The recording's id")), responses(
     (status = 202, description = "It is being transcribed.", body = Recording),
     (status = 404, description = "There is none.", body = ProblemDocument, content_type = "application/problem+json"),

@@ -48,7 +48,7 @@ pub(super) struct StreamQuery {
 /// Sends events as they happen: `id` is the event's `seq`, `event` its name, `data` the event as JSON.
 ///
 /// A client that was cut off sends the last `id` it saw as `Last-Event-ID` and misses nothing.
-#[utoipa::path(get, path = "/events/stream", tag = "events",
+#[utoipa::path(get, path = "/events/stream", operation_id = "stream_events", tag = "events",
     params(StreamQuery, ("Last-Event-ID" = Option<u64>, Header, description = "The last `id` seen")), responses(
     (status = 200, description = "Events, without end.", body = String, content_type = "text/event-stream"),
     (status = 422, description = "The query or `Last-Event-ID` is not acceptable.", body = ProblemDocument, content_type = "application/problem+json"),

@@ -4,8 +4,9 @@
 use std::{path::Path, sync::atomic::Ordering};
 
 use axum::{
-    Json, extract,
-    http::{HeaderMap, StatusCode},
+    Json,
+    extract::{self, Request},
+    http::StatusCode,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,21 +18,11 @@ use super::{
     recordings::blocking,
 };
 use crate::{
+    features::built_with,
     recordings::Recording,
     security::Role,
-    status::{CaptureState, Level, ModelState, Status},
+    status::{CaptureState, FinalPass, Level, ModelState, Status},
 };
-
-/// The features this binary was built with.
-const FEATURES: &[(&str, bool)] = &[
-    ("alsa", cfg!(feature = "alsa")),
-    ("io-uring", cfg!(feature = "io-uring")),
-    ("systemd", cfg!(feature = "systemd")),
-    ("whisper", cfg!(feature = "whisper")),
-    ("demo", cfg!(feature = "demo")),
-    ("cuda", cfg!(feature = "cuda")),
-    ("vulkan", cfg!(feature = "vulkan")),
-];
 
 /// The box and how it is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -124,6 +115,9 @@ pub(super) struct Now {
     levels: Vec<ChannelLevel>,
     /// The recording that runs.
     recording: Option<Recording>,
+    /// The final pass that runs: `recording_id`, `done_ms` and `total_ms` of audio.
+    #[schema(value_type = Option<Object>)]
+    final_pass: Option<FinalPass>,
 }
 
 /// Who is asking.
@@ -141,7 +135,7 @@ pub(super) struct Session {
 }
 
 /// The box: its version, devices, model, counters and disk.
-#[utoipa::path(get, path = "/system", tag = "system", responses(
+#[utoipa::path(get, path = "/system", operation_id = "get_system", tag = "system", responses(
     (status = 200, description = "The box.", body = System),
 ))]
 pub(super) async fn system(extract::State(shared): State) -> Result<Json<System>, Problem> {
@@ -152,7 +146,7 @@ pub(super) async fn system(extract::State(shared): State) -> Result<Json<System>
         let recordings_dir = config.storage.recordings_dir();
         Ok::<_, Problem>(Json(System {
             version: env!("CARGO_PKG_VERSION"),
-            features: FEATURES.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect(),
+            features: built_with(),
             uptime_s: app.started.elapsed().as_secs(),
             device: config.audio.device.clone(),
             realtime: status.realtime.load(Ordering::Relaxed),
@@ -174,7 +168,7 @@ pub(super) async fn system(extract::State(shared): State) -> Result<Json<System>
 }
 
 /// Levels and the running recording: cheap enough to be asked several times a second.
-#[utoipa::path(get, path = "/live", tag = "system", responses(
+#[utoipa::path(get, path = "/live", operation_id = "get_live", tag = "system", responses(
     (status = 200, description = "This very moment.", body = Now),
 ))]
 pub(super) async fn live(extract::State(shared): State) -> Result<Json<Now>, Problem> {
@@ -182,21 +176,28 @@ pub(super) async fn live(extract::State(shared): State) -> Result<Json<Now>, Pro
     let levels = levels(&shared.app.status, &facts.capture, &shared.app.config.audio.labels);
     let recordings = shared.app.recordings.clone();
     let recording = blocking(move || recordings.active()).await?;
-    Ok(Json(Now { capture: facts.capture, model: facts.model, levels, recording }))
+    Ok(Json(Now {
+        capture: facts.capture,
+        model: facts.model,
+        levels,
+        recording,
+        final_pass: facts.final_pass,
+    }))
 }
 
 /// Whether a key is needed, and what the one that was sent may do.
-#[utoipa::path(get, path = "/session", tag = "system", security((), ("api_key" = []), ("bearer" = [])), responses(
+#[utoipa::path(get, path = "/session", operation_id = "get_session", tag = "system", security((), ("api_key" = []), ("bearer" = [])), responses(
     (status = 200, description = "Who is asking.", body = Session),
     (status = 401, description = "The key is not valid.", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 429, description = "Too many wrong keys came from this address.", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 403, description = "The request comes from another site.", body = ProblemDocument, content_type = "application/problem+json"),
 ))]
 pub(super) async fn session(
     extract::State(shared): State,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Json<Session>, Problem> {
     let key_required = shared.app.access == Access::Keys;
-    match auth::authorize(&shared, &headers, Role::Viewer) {
+    match auth::authorize(&shared, &request, Role::Viewer) {
         Ok(principal) => Ok(Json(Session {
             key_required,
             role: Some(principal.role),

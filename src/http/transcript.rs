@@ -30,7 +30,7 @@ pub(super) struct TranscriptQuery {
 }
 
 /// What was said. While the recording runs: the captions so far.
-#[utoipa::path(get, path = "/recordings/{id}/transcript", tag = "recordings",
+#[utoipa::path(get, path = "/recordings/{id}/transcript", operation_id = "get_transcript", tag = "recordings",
     params(("id" = String, Path, description = "The recording's id"), TranscriptQuery), responses(
     (status = 200, description = "The transcript.", content(
         (Object = "application/json"), (String = "text/plain"), (String = "text/markdown"),

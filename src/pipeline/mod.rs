@@ -37,6 +37,7 @@ use crate::{
     error_chain::chain,
     event_log::{Batch, EventLog},
     recordings::{Command, Recordings},
+    speech::{self, Listener},
     status::{CaptureState, Status},
 };
 use queue::Queue;
@@ -63,6 +64,9 @@ pub enum Error {
     /// Recordings cannot be written as configured.
     #[error("cannot write recordings as configured")]
     Recorder(#[source] audio::WriterError),
+    /// The configured speech detector cannot be used.
+    #[error("cannot listen for speech as configured")]
+    Listener(#[source] speech::Error),
     /// The system gives no more threads.
     #[error("cannot start the thread `{name}`")]
     Thread {
@@ -85,7 +89,12 @@ impl Pipeline {
     ) -> Result<Self, Error> {
         let (backend, why) = Backend::probe(config.record.backend).map_err(Error::Recorder)?;
         tracing::info!(recorder = why, "Recordings are written.");
-        status.update(|it| it.recorder = why);
+        // Judged now, so that a detector that cannot be used is not found out in a meeting.
+        let vad = Listener::new(&config.vad).map_err(Error::Listener)?.vad_name();
+        status.update(|it| {
+            it.recorder = why;
+            it.vad = vad.to_owned();
+        });
 
         let Capture { record, listen, notices, handle } =
             Capture::start(&config.audio, status.clone()).map_err(Error::Capture)?;

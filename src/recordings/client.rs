@@ -2,11 +2,10 @@
 //! repeated and unknown ids; leaves the wire form to `http`.
 
 use jiff::Timestamp;
-use panotti_sdk::names;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Command, Error, Origin, Recording, Recordings, State, Track, files, store::event};
+use super::{Command, Error, Origin, Recording, Recordings, State, Track, files};
 
 /// A client says that it has begun to record.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +52,7 @@ impl Recordings {
             if it.store.find(&recording.id)?.is_some() {
                 return Err(Error::Conflict("Recording already started with this ID".into()));
             }
-            it.store.insert(&recording, announcement(&recording))?;
+            it.store.insert(&recording, super::started(&recording, None))?;
             Ok(recording.correlation_id)
         })
         .await
@@ -72,7 +71,7 @@ impl Recordings {
             let fresh = it.new_of_client(&ended.recording_id, ended.timestamp, &named, metadata)?;
             match known {
                 None if fresh.tracks.is_empty() => return Err(Error::Unknown { id: fresh.id }),
-                None => it.store.insert(&fresh, announcement(&fresh))?,
+                None => it.store.insert(&fresh, super::started(&fresh, None))?,
                 Some(known) if known.origin == Origin::Device => {
                     return Err(Error::Conflict(format!(
                         "recording `{}` is made by this box: stop it with POST /recordings/{}/stop",
@@ -154,19 +153,4 @@ impl super::Inner {
 fn title_of(metadata: &Map<String, Value>, otherwise: &str) -> String {
     let title = metadata.get("eventTitle").and_then(Value::as_str).map(str::trim);
     title.filter(|it| !it.is_empty()).unwrap_or(otherwise).chars().take(300).collect()
-}
-
-fn announcement(recording: &Recording) -> panotti_sdk::NewEvent {
-    event(
-        names::RECORDING_STARTED,
-        recording,
-        json!({
-            "title": recording.title,
-            "attendees": recording.attendees,
-            "timestamp": recording.started_at,
-            "origin": recording.origin,
-            "tracks": recording.tracks,
-            "metadata": recording.metadata,
-        }),
-    )
 }

@@ -251,16 +251,7 @@ impl Inner {
         }
         let (id, dir) = (recording.id.clone(), self.files.create(&recording.id)?);
         let begun = self.ask(|reply| Command::Start { id, dir, reply }).and_then(|format| {
-            let payload = json!({
-                "title": recording.title,
-                "attendees": recording.attendees,
-                "timestamp": recording.started_at,
-                "origin": recording.origin,
-                "tracks": recording.tracks,
-                "metadata": recording.metadata,
-                "format": format,
-            });
-            let stored = self.store.insert(&recording, event(names::RECORDING_STARTED, &recording, payload));
+            let stored = self.store.insert(&recording, started(&recording, Some(format)));
             if stored.is_err() {
                 self.ask(|reply| Command::Stop { reply })?;
             }
@@ -336,8 +327,8 @@ impl Inner {
         }
         let recording = self.store.get(id)?;
         self.command(Command::Forget { id: id.to_owned() });
-        self.files.hide(id)?;
-        self.store.remove(&recording, event(names::RECORDING_DELETED, &recording, Value::Null))?;
+        let told = event(names::RECORDING_DELETED, &recording, Value::Null);
+        self.store.remove(&recording, told, || self.files.hide(id))?;
         self.files.purge(id)
     }
 
@@ -367,6 +358,20 @@ impl Inner {
             tracing::debug!("The pipeline has stopped; the command waits for the next start.");
         }
     }
+}
+
+/// `format` is what this box records; a client's is known when its files are read.
+fn started(recording: &Recording, format: Option<StreamFormat>) -> NewEvent {
+    let payload = json!({
+        "title": recording.title,
+        "attendees": recording.attendees,
+        "timestamp": recording.started_at,
+        "origin": recording.origin,
+        "tracks": recording.tracks,
+        "metadata": recording.metadata,
+        "format": format,
+    });
+    event(names::RECORDING_STARTED, recording, payload)
 }
 
 fn ended(recording: &Recording) -> NewEvent {

@@ -55,10 +55,10 @@ impl Recordings {
 
     /// The final pass is through.
     pub fn written_down(&self, id: &str, transcript: &Transcript) -> Result<(), Error> {
-        self.get(id)?;
-        self.0.files.write_transcript(id, transcript)?;
         self.0.store.change(id, |recording| {
             recording.enter(State::Done)?;
+            // In here, so that a recording that is being deleted gets no file again.
+            self.0.files.write_transcript(id, transcript)?;
             recording.duration_ms = recording.duration_ms.max(transcript.duration_ms);
             let payload = json!({
                 "status": "completed",

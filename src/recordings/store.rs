@@ -67,8 +67,15 @@ impl Store {
         Ok(recording)
     }
 
-    pub(super) fn remove(&self, recording: &Recording, event: NewEvent) -> Result<(), Error> {
+    /// Removes a recording; `hide` takes its files away while no change of it can be under way.
+    pub(super) fn remove(
+        &self,
+        recording: &Recording,
+        event: NewEvent,
+        hide: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let _change = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        hide()?;
         let puts = vec![
             Put { table: Table::Recordings, key: recording.id.clone(), value: None },
             Put { table: Table::RecordingsByStart, key: start_key(recording), value: None },

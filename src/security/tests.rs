@@ -1,3 +1,4 @@
+//! Keys in a real log: who is let in, who is not, and where a key can be found afterwards.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::{Setup, fixture, panotti, read_wav, reference};
 
 async fn all_events(panotti: &crate::harness::Panotti) -> Vec<Value> {
-    panotti.get("/events?order=asc&limit=1000").await["items"].as_array().unwrap().clone()
+    panotti.get("/events?order=asc&limit=200").await["items"].as_array().unwrap().clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,6 +83,8 @@ impl Setup {
         Self { dir, settings: Vec::new(), launcher: Vec::new() }
             .set("PANOTTI_AUDIO__DEVICE", device)
             .set("PANOTTI_TRANSCRIPTION__MODEL", demo_model().to_str().unwrap())
+            // One thread: several boxes share the cores, and whisper.cpp waits by spinning.
+            .set("PANOTTI_TRANSCRIPTION__THREADS", "1")
             .set("PANOTTI_LOGGING__FORMAT", "json")
             .set("API_KEY", KEY)
     }

@@ -11,12 +11,16 @@
 #[cfg(feature = "alsa")]
 mod alsa;
 mod bad_input;
+mod browser;
 mod config;
 mod crash;
+mod event_log;
 mod harness;
+mod keys;
 #[cfg(feature = "systemd")]
 mod notify;
 mod original;
+mod page;
 mod pipeline;
 mod room;
 mod tidy;

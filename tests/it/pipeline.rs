@@ -39,10 +39,15 @@ async fn a_spoken_meeting_through_alsa_in_real_time() {
     assert_eq!((&recording["state"], &recording["error"]), (&json!("done"), &Value::Null));
 
     let audio = panotti.request("GET", &format!("/recordings/{id}/audio")).send().await.unwrap();
-    let (heard, rate, channels) = read_wav(&audio.bytes().await.unwrap());
+    let audio = audio.bytes().await.unwrap();
+    let (heard, rate, channels) = read_wav(&audio);
     assert_eq!((rate, channels), (16_000, 1));
     let (played, ..) = read_wav(&std::fs::read(fixture("speech/meeting_picked.wav")).unwrap());
-    let (at, likeness) = room::find(&played, &heard);
+    // The first 0.2 s are silent; PulseAudio may put the beginning into what its null sink has already
+    // rendered, before the recording began.
+    const SILENT: usize = 3200;
+    let played = &played[SILENT..];
+    let (at, likeness) = room::find(played, &heard);
     assert!(likeness > 0.99, "what was recorded is what was played: {likeness} from frame {at}");
     assert!(heard.len() >= at + played.len(), "nothing is missing at the end");
 
@@ -55,7 +60,7 @@ async fn a_spoken_meeting_through_alsa_in_real_time() {
     assert!(errors <= 0.25, "captions {errors}: {said:?}");
     // A caption stands where the words were said.
     let start = captions[0]["payload"]["segment"]["start_ms"].as_u64().unwrap() as f64;
-    let expected = at as f64 / 16.0;
+    let expected = (at as f64 - SILENT as f64) / 16.0;
     assert!((start - expected).abs() < 700.0, "the first caption at {start} ms, said at {expected} ms");
     for format in ["txt", "md", "srt", "vtt"] {
         let text = panotti

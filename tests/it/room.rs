@@ -124,25 +124,19 @@ pub(crate) fn alsa_config_path(ours: &Path) -> String {
 
 /// How well `heard` holds what was played: the frame at which it begins, and the correlation there.
 pub(crate) fn find(played: &[f32], heard: &[f32]) -> (usize, f64) {
-    // Coarse: loudness in steps of 10 ms; fine: around the best step, sample by sample, over two seconds.
+    // Coarse: by loudness in steps of 10 ms; fine: sample by sample around the best step, over two seconds.
     const STEP: usize = 160;
-    let loudness = |it: &[f32]| -> Vec<f64> {
-        it.chunks(STEP).map(|step| step.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>().sqrt()).collect()
+    let loudness = |it: &[f32]| -> Vec<f32> {
+        it.chunks(STEP).map(|step| step.iter().map(|s| s.powi(2)).sum::<f32>().sqrt()).collect()
+    };
+    let best = |places: std::ops::Range<usize>, piece: &[f32], whole: &[f32]| {
+        let likeness = |at: &usize| correlation(piece, &whole[(*at).min(whole.len())..]);
+        places.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or(0)
     };
     let (short, long) = (loudness(played), loudness(heard));
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let steps = 0..long.len().saturating_sub(short.len()).max(1);
-    let best =
-        steps.max_by(|a, b| dot(&short, &long[*a..]).total_cmp(&dot(&short, &long[*b..]))).unwrap_or(0)
-            * STEP;
+    let step = best(0..long.len().saturating_sub(short.len()) + 1, &short, &long) * STEP;
     let piece = &played[..played.len().min(2 * 16_000)];
-    let around = best.saturating_sub(2 * STEP)..best + 2 * STEP;
-    let at = around
-        .max_by(|a, b| {
-            correlation(piece, &heard[(*a).min(heard.len())..])
-                .total_cmp(&correlation(piece, &heard[(*b).min(heard.len())..]))
-        })
-        .unwrap_or(best);
+    let at = best(step.saturating_sub(2 * STEP)..step + 2 * STEP, piece, heard);
     (at, correlation(played, &heard[at.min(heard.len())..]))
 }
 

@@ -137,7 +137,11 @@ impl IntoResponse for Refusal {
             Self::Unprocessable(Mistakes { list, body }) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, list.into(), Some(body))
             }
-            Self::Failed(problem) => (problem.status(), problem.into_detail().into(), None),
+            Self::Failed(problem) => {
+                let (status, retry_after) = (problem.status(), problem.retry_after());
+                let told = OriginalError { detail: problem.into_detail().into(), body: None };
+                return (status, retry_after, Json(told)).into_response();
+            }
         };
         (status, Json(OriginalError { detail, body })).into_response()
     }
@@ -150,7 +154,7 @@ impl From<Mistakes> for Refusal {
 }
 
 /// A client has begun to record.
-#[utoipa::path(post, path = "/api/recording-started", tag = "original", request_body = RecordingStart, responses(
+#[utoipa::path(post, path = "/api/recording-started", operation_id = "client_recording_started", tag = "original", request_body = RecordingStart, responses(
     (status = 200, description = "Taken down.", body = StartedAnswer),
     (status = 400, description = "There was a start with this id.", body = OriginalError),
     (status = 403, description = "The key is missing, not valid, or may not record.", body = OriginalError),
@@ -186,7 +190,7 @@ pub(super) async fn started(
 /// A client's recording is complete; it is transcribed.
 ///
 /// A repeat changes nothing and answers the same.
-#[utoipa::path(post, path = "/api/recording-ended", tag = "original", request_body = RecordingEnd, responses(
+#[utoipa::path(post, path = "/api/recording-ended", operation_id = "client_recording_ended", tag = "original", request_body = RecordingEnd, responses(
     (status = 200, description = "Taken down.", body = EndedAnswer),
     (status = 403, description = "The key is missing, not valid, or may not record.", body = OriginalError),
     (status = 404, description = "There was no start with this id, and no audio is named.", body = OriginalError),
@@ -234,7 +238,7 @@ fn refused(error: Error, body: Value) -> Refusal {
 }
 
 /// Whether the box answers (the original's; `/health/ready` says more).
-#[utoipa::path(get, path = "/health", tag = "original", responses(
+#[utoipa::path(get, path = "/health", operation_id = "get_health", tag = "original", responses(
     (status = 200, description = "It does.", body = HealthAnswer),
     (status = 403, description = "The key is missing or not valid.", body = OriginalError),
 ))]
@@ -255,7 +259,7 @@ pub(super) fn allow(
 async fn check(extract::State(shared): State, request: Request, next: Next) -> Result<Response, Refusal> {
     let role = if request.uri().path() == "/health" { Role::Viewer } else { Role::Operator };
     let told = |text: &str| Refusal::Told(StatusCode::FORBIDDEN, text.into());
-    match auth::authorize(&shared, request.headers(), role) {
+    match auth::authorize(&shared, &request, role) {
         Ok(_) => Ok(next.run(request).await),
         Err(Denied::Missing | Denied::NoKeys) => Err(told("Not authenticated")),
         Err(Denied::Wrong) => Err(told("Could not validate API key")),

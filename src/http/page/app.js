@@ -4,13 +4,18 @@
 const $ = (id) => document.getElementById(id);
 const KEY = 'panotti-key';
 const LEVEL_INTERVAL_MS = 250;
+const RETRY_MS = 2000;
 const SILENCE_LIMIT_MS = 30_000; // The server sends a heartbeat every 10 s.
+const STATES = {
+  recording: 'Recording', paused: 'Paused', stopping: 'Stopping', transcribing: 'Being written down', done: '', failed: 'Failed',
+};
 
 let key = sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? '';
 let role = null;
 let stream = null;      // AbortController of the event stream.
 let lastSeq = null;     // The last event seen; the stream goes on after it.
 let running = null;     // The recording that runs.
+let runningSince = 0;   // Its audio began then, had there been no pauses; ms since 1970.
 let shown = null;       // The recording in the detail card.
 let nextCursor = null;
 
@@ -49,7 +54,7 @@ function act(element, work) {
     try {
       await work(event);
     } catch (error) {
-      if (error.status === 401) return askForKey(error.message);
+      if (error.status === 401) return askForKey(sentence(error.message));
       tell(error.status ? sentence(error.message) : 'The box does not answer. Is it on, and are you on its network?');
     } finally {
       element.disabled = false;
@@ -88,9 +93,9 @@ async function begin() {
     session = await ask('/session');
   } catch (error) {
     if (error.status === 401) return askForKey(sentence(error.message));
-    if (error.status) { connection(sentence(error.message), 'bad'); return; }
+    if (error.status) return role ? connection(sentence(error.message), 'bad') : askForKey(sentence(error.message));
     connection('The box does not answer. Trying again…', 'bad');
-    setTimeout(begin, 2000);
+    setTimeout(begin, RETRY_MS);
     return;
   }
   if (!session.role) return askForKey(session.hint && key === '' ? sentence(session.hint) : undefined);
@@ -98,13 +103,12 @@ async function begin() {
   $('login').hidden = true;
   $('app').hidden = false;
   $('forget').hidden = !session.key_required;
-  $('start-form').hidden = !mayRecord();
-  ask('/system').then((it) => { $('version').textContent = `Version ${it.version}`; }, () => {});
-  await refresh().catch(() => {});
+  ask('/system').then((it) => { $('version').textContent = `· Version ${it.version}`; }, () => {});
   follow();
 }
 
 const mayRecord = () => role === 'operator' || role === 'admin';
+const inProgress = (recording) => ['recording', 'paused', 'stopping'].includes(recording.state);
 
 function askForKey(hint) {
   stream?.abort();
@@ -113,7 +117,7 @@ function askForKey(hint) {
   $('forget').hidden = true;
   $('login').hidden = false;
   if (hint) $('login-hint').textContent = hint;
-  connection('Not signed in');
+  connection('Not signed in', '');
   $('key').focus();
 }
 
@@ -136,7 +140,7 @@ $('forget').addEventListener('click', () => {
 
 // --- Events -----------------------------------------------------------------------------------------
 
-function connection(text, tone = '') {
+function connection(text, tone) {
   const pill = $('connection');
   if (pill.textContent !== text) pill.textContent = text;
   pill.dataset.tone = tone;
@@ -154,6 +158,7 @@ async function follow() {
       if (error.status === 401) return askForKey(sentence(error.message));
     }
     if (mine.signal.aborted) return;
+    $('meters').replaceChildren();
     connection('Connection lost. Trying again…', 'bad');
     await new Promise((done) => setTimeout(done, wait));
     wait = Math.min(wait * 2, 5000);
@@ -161,7 +166,6 @@ async function follow() {
 }
 
 async function read(mine, alive) {
-  // What is missed between now and the first connection is read from the captions of the recording.
   const request = new AbortController();
   const stop = () => request.abort();
   mine.signal.addEventListener('abort', stop);
@@ -173,9 +177,11 @@ async function read(mine, alive) {
       const problem = await response.json().catch(() => ({}));
       throw new Refused(response.status, problem.detail ?? response.statusText);
     }
-    connection('Connected');
+    connection('Connected', 'good');
     alive();
-    if (lastSeq === null) await refresh();
+    // The stream is open: what was before is read here, what comes from now on waits in it. Only events
+    // after the last one seen come again, so the first time captions are read as well.
+    await refresh(lastSeq === null);
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = '';
     for (;;) {
@@ -201,7 +207,7 @@ function happened(event) {
   lastSeq = event.seq;
   const { name, payload } = event;
   if (name === 'caption.published') {
-    if (running?.id === payload.recording_id) caption(payload.segment);
+    if (captioned === payload.recording_id) caption(payload.segment);
   } else if (name.startsWith('recording.') || name.startsWith('transcription_local.')) {
     refreshSoon();
   }
@@ -213,51 +219,64 @@ function refreshSoon() {
   refreshTimer = setTimeout(() => refresh().catch(() => {}), 100);
 }
 
-async function refresh() {
+async function refresh(captions = false) {
   const [now, list] = await Promise.all([ask('/live'), ask('/recordings?limit=20')]);
-  await showRunning(now.recording);
+  await showRunning(now.recording, captions);
   showList(list, false);
-  if (shown) {
-    const changed = list.items.find((it) => it.id === shown.id);
-    if (changed && changed.state !== shown.state) await open(changed, false);
-  }
+  const changed = list.items.find((it) => it.id === shown?.id && it.state !== shown.state);
+  if (changed) await open(changed, false);
 }
 
 // --- Now --------------------------------------------------------------------------------------------
 
 const heard = new Set();
+let captioned = null;   // The recording whose captions are shown; the last ones come after its end.
 
-function caption(segment) {
-  const id = `${segment.start_ms}-${segment.end_ms}-${segment.speaker ?? ''}`;
+function caption({ start_ms, end_ms, speaker, text }) {
+  const id = `${start_ms}-${end_ms}-${speaker ?? ''}`;
   if (heard.has(id)) return;
   heard.add(id);
   const list = $('captions');
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-  list.append(line(make('span', { className: 'time', textContent: clock(segment.start_ms) }), segment.speaker, segment.text));
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
+  const row = line(make('span', { className: 'time', textContent: clock(start_ms) }), speaker, text);
+  row.dataset.start = start_ms;
+  const before = [...list.children].findLast((it) => Number(it.dataset.start) <= start_ms);
+  if (before) before.after(row); else list.prepend(row);
   $('captions-empty').hidden = true;
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
 
-async function showRunning(recording) {
-  const begun = recording && recording.id !== running?.id;
+function captionsOf(id) {
+  captioned = id;
+  heard.clear();
+  $('captions').replaceChildren();
+  $('captions-empty').hidden = false;
+}
+
+async function showRunning(recording, captions) {
+  const another = recording && recording.id !== running?.id;
   running = recording;
-  $('running').hidden = !recording;
+  const live = recording?.state === 'recording';
+  $('running-state').textContent = recording ? STATES[recording.state] : 'Ready';
+  $('running-state').dataset.tone = live ? 'live' : '';
+  $('running-title').textContent = recording?.title ?? '';
+  $('running-time').hidden = !recording;
+  $('running').hidden = !recording || !mayRecord();
   $('start-form').hidden = Boolean(recording) || !mayRecord();
+  $('pause').hidden = !live;
+  $('resume').hidden = recording?.state !== 'paused';
   if (!recording) return;
-  const paused = recording.state === 'paused';
-  $('running-title').textContent = recording.title;
-  $('running-state').textContent = { recording: 'Recording', paused: 'Paused', stopping: 'Stopping' }[recording.state] ?? recording.state;
-  $('running-state').dataset.tone = paused ? '' : 'live';
-  $('pause').hidden = paused || !mayRecord();
-  $('resume').hidden = !paused || !mayRecord();
-  $('stop').hidden = !mayRecord();
-  if (begun) {
-    heard.clear();
-    $('captions').replaceChildren();
-    $('captions-empty').hidden = false;
-    // Captions from before this page was opened.
-    const events = await ask(`/events?name=caption.published&correlation_id=${recording.correlation_id}&limit=200`).catch(() => null);
-    for (const event of events?.items.reverse() ?? []) caption(event.payload.segment);
+  if (another) captionsOf(recording.id);
+  runningSince = Date.parse(recording.started_at);
+  if (live && recording.duration_ms > 0) {
+    const resumed = await ask(`/events?name=recording.resumed&correlation_id=${recording.correlation_id}&limit=1`);
+    if (resumed.items[0]) runningSince = Date.parse(resumed.items[0].context.timestamp) - recording.duration_ms;
+  }
+  if (another || captions) {
+    const said = `/events?name=caption.published&correlation_id=${recording.correlation_id}&order=asc&limit=200`;
+    for (let page = await ask(said); page; page = page.next_cursor && (await ask(`${said}&cursor=${page.next_cursor}`))) {
+      for (const event of page.items) caption(event.payload.segment);
+    }
   }
 }
 
@@ -265,17 +284,19 @@ $('start-form').addEventListener('submit', act($('start'), async () => {
   const attendees = $('attendees').value.split(',').map((it) => it.trim()).filter(Boolean);
   await ask('/recordings', { method: 'POST', body: { title: $('title').value.trim(), attendees } });
   $('title').value = '';
+  $('attendees').value = '';
   await refresh();
   $('stop').focus();
 }));
 for (const action of ['pause', 'resume', 'stop']) {
   $(action).addEventListener('click', act($(action), async () => {
-    await ask(`/recordings/${running.id}/${action}`, { method: 'POST' });
+    const recording = await ask(`/recordings/${running.id}/${action}`, { method: 'POST' });
     await refresh();
+    if (action === 'stop') await open(recording, true);
   }));
 }
 
-function showLevels({ capture, model, levels }) {
+function showLevels({ capture, model, levels, final_pass }) {
   const source = {
     starting: () => 'The microphone is being opened.',
     running: () => `Listening to ${capture.device}.`,
@@ -288,11 +309,15 @@ function showLevels({ capture, model, levels }) {
     failed: ` The model cannot be used: ${model.reason}`,
   }[model.state] ?? '';
   if ($('source').textContent !== source + words) $('source').textContent = source + words;
+  const writing = final_pass && document.querySelector(`[data-state="${CSS.escape(final_pass.recording_id)}"]`);
+  if (writing && final_pass.total_ms) {
+    writing.textContent = ` · ${STATES.transcribing}, ${Math.floor(final_pass.done_ms / final_pass.total_ms * 100)} %`;
+  }
   const meters = $('meters');
   while (meters.children.length > levels.length) meters.lastChild.remove();
   levels.forEach((level, it) => {
     if (!meters.children[it]) {
-      const name = level.label ?? `Channel ${it + 1}`;
+      const name = level.label ?? (levels.length > 1 ? `Channel ${it + 1}` : 'Microphone');
       const meter = make('meter', { min: -60, max: 0, low: -50, high: -6, optimum: -20 });
       meter.setAttribute('aria-label', `Level of ${name}`);
       meters.append(make('div', { className: 'meter' }, make('span', { textContent: name }), meter, make('output')));
@@ -304,36 +329,46 @@ function showLevels({ capture, model, levels }) {
 }
 
 async function poll() {
+  let wait = LEVEL_INTERVAL_MS;
   if (role && !document.hidden) {
     try {
       const now = await ask('/live');
       showLevels(now);
-      if (now.recording) $('running-time').textContent = clock(elapsed(now.recording));
-    } catch { /* The event stream tells of a lost connection. */ }
+      if (now.recording) {
+        const { state, duration_ms } = now.recording;
+        $('running-time').textContent = clock(state === 'recording' ? Date.now() - runningSince : duration_ms);
+      }
+    } catch { // The event stream tells of a lost connection.
+      wait = RETRY_MS;
+    }
   }
-  setTimeout(poll, LEVEL_INTERVAL_MS);
+  setTimeout(poll, wait);
 }
 
-const elapsed = (it) => (it.state === 'paused' ? it.duration_ms : Math.max(it.duration_ms, Date.now() - Date.parse(it.started_at)));
-
 // --- Recordings -------------------------------------------------------------------------------------
+
+/** When it began and, once that is known, how long it is. */
+function facts(recording) {
+  const began = new Date(recording.started_at).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
+  return recording.duration_ms && !inProgress(recording) ? `${began} · ${clock(recording.duration_ms)}` : began;
+}
 
 function showList({ items, next_cursor }, append) {
   const list = $('recordings');
   if (!append) list.replaceChildren();
   for (const it of items) {
-    const name = make('button', { textContent: it.title || it.id });
+    const title = it.title || it.id;
+    const name = make('button', { className: 'what', textContent: title });
     name.addEventListener('click', act(name, () => open(it, true)));
-    const row = make('li', {},
-      make('span', { className: 'what' }, name),
-      make('span', { className: 'time', textContent: new Date(it.started_at).toLocaleString() }),
-      make('span', { className: 'time', textContent: clock(it.duration_ms) }),
-      make('span', { className: 'pill', textContent: it.interrupted ? `${it.state}, interrupted` : it.state }));
-    if (mayRecord() && !['recording', 'paused', 'stopping'].includes(it.state)) {
-      const remove = make('button', { className: 'quiet', textContent: 'Delete' });
-      remove.setAttribute('aria-label', `Delete ${it.title || it.id}`);
+    const notes = [STATES[it.state] ?? it.state, it.interrupted && 'interrupted'].filter(Boolean);
+    const state = make('span', { textContent: notes.map((note) => ` · ${note}`).join('') });
+    if (it.state === 'transcribing') state.dataset.state = it.id;
+    const row = make('li', {}, name, make('span', { className: 'time small' }, facts(it), state));
+    if (mayRecord() && !inProgress(it)) {
+      const remove = make('button', { className: 'quiet small remove', textContent: 'Delete' });
+      remove.setAttribute('aria-label', `Delete ${title}`);
       remove.addEventListener('click', act(remove, async () => {
-        if (!confirm(`Delete “${it.title || it.id}” with its audio and transcript for good?`)) return;
+        if (!confirm(`Delete “${title}” with its audio and transcript for good?`)) return;
         await ask(`/recordings/${it.id}`, { method: 'DELETE' });
         if (shown?.id === it.id) close();
         await refresh();
@@ -356,29 +391,32 @@ $('more').addEventListener('click', act($('more'), async () => {
 const player = $('player');
 
 async function open(recording, focus) {
-  const another = shown?.id !== recording.id;
+  const reload = shown?.id !== recording.id || player.error || (inProgress(shown) && !inProgress(recording));
   shown = recording;
   $('detail').hidden = false;
   $('detail-title').textContent = recording.title || recording.id;
-  $('detail-facts').textContent = [
-    new Date(recording.started_at).toLocaleString(), clock(recording.duration_ms),
-    recording.attendees.join(', '), recording.error,
-  ].filter(Boolean).join(' · ');
-  if (another || player.error) await load(0);
-  $('downloads').replaceChildren(...['txt', 'md', 'srt', 'vtt', 'json'].map((format) => {
-    const button = make('button', { className: 'quiet', textContent: `.${format}` });
-    button.setAttribute('aria-label', `Download the transcript as .${format}`);
+  $('detail-facts').textContent = [facts(recording), recording.attendees.join(', '), recording.error].filter(Boolean).join(' · ');
+  // The captions of a recording that has ended make room.
+  if (focus && !running) captionsOf(null);
+  if (reload) await load(0);
+  $('downloads').replaceChildren(...['wav', 'txt', 'md', 'srt', 'vtt', 'json'].map((format) => {
+    const button = make('button', { className: 'quiet small', textContent: format });
+    button.setAttribute('aria-label', `Download ${format === 'wav' ? 'the audio' : 'the transcript'} as ${format}`);
     button.addEventListener('click', act(button, () => download(recording.id, format)));
     return button;
   }));
   await showTranscript(recording);
-  if (focus) { $('detail-title').focus(); $('detail').scrollIntoView({ behavior: 'smooth' }); }
+  if (focus) {
+    $('detail-title').focus({ preventScroll: true });
+    $('detail').scrollIntoView({ behavior: 'smooth' });
+  }
 }
+
+const audioLink = (id) => ask(`/recordings/${id}/audio-link`, { method: 'POST' });
 
 /** Gives the player an address that works for some minutes; it is renewed when it has run out. */
 async function load(at) {
-  const link = await ask(`/recordings/${shown.id}/audio-link`, { method: 'POST' });
-  player.src = link.url;
+  player.src = (await audioLink(shown.id)).url;
   player.currentTime = at;
 }
 
@@ -393,12 +431,14 @@ player.addEventListener('error', () => {
 async function showTranscript(recording) {
   const list = $('transcript');
   let transcript = { segments: [] };
-  let hint = 'Nothing was said.';
+  let hint = recording.state === 'transcribing' ? 'The transcript is being written.' : 'Nothing was said.';
   try {
     transcript = await ask(`/recordings/${recording.id}/transcript?format=json`);
   } catch (error) {
-    hint = sentence(error.message);
+    if (error.status !== 409) hint = sentence(error.message);
   }
+  // Meanwhile another may have been opened.
+  if (shown?.id !== recording.id) return;
   list.replaceChildren(...transcript.segments.map((it) => {
     const seek = make('button', { className: 'time', textContent: clock(it.start * 1000) });
     seek.setAttribute('aria-label', `Play from ${clock(it.start * 1000)}`);
@@ -419,11 +459,12 @@ player.addEventListener('timeupdate', () => {
   }
 });
 
+/** The audio is too long to pass through the page's memory: the browser fetches it by a link. */
 async function download(id, format) {
-  const blob = await ask(`/recordings/${id}/transcript?format=${format}`, { as: 'blob' });
-  const url = URL.createObjectURL(blob);
-  const anchor = make('a', { href: url, download: `${id}.${format}` });
-  anchor.click();
+  const save = (href) => make('a', { href, download: `${id}.${format}` }).click();
+  if (format === 'wav') return save((await audioLink(id)).url);
+  const url = URL.createObjectURL(await ask(`/recordings/${id}/transcript?format=${format}`, { as: 'blob' }));
+  save(url);
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 

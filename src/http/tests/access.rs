@@ -107,3 +107,33 @@ async fn a_panic_is_a_problem_that_leaks_nothing() {
     let answer = send(&panics, request("GET /", &[], "")).await;
     assert!(!answer.problem(500).contains("secret"));
 }
+
+#[tokio::test]
+async fn whoever_guesses_keys_must_wait() {
+    let it = bench();
+    let ask = async |address: [u8; 4], line: &str, key: &str| {
+        let mut request = request(line, &[("x-api-key", key)], "");
+        request.extensions_mut().insert(connections::Peer(address.into()));
+        send(&it.router, request).await
+    };
+    let (guesser, other) = ([192, 0, 2, 1], [198, 51, 100, 1]);
+    ask(guesser, "GET /recordings", "guess").await.problem(401);
+    for line in ["GET /recordings", "GET /session", "POST /api/recording-started"] {
+        // Another guess is free every second, which may be now.
+        let answer = loop {
+            while ask(guesser, "GET /recordings", "guess").await.status != StatusCode::TOO_MANY_REQUESTS {}
+            let answer = ask(guesser, line, ADMIN).await;
+            if answer.status == StatusCode::TOO_MANY_REQUESTS {
+                break answer;
+            }
+        };
+        assert!(answer.json()["detail"].as_str().unwrap().contains("wait"), "{line}");
+        assert_eq!(answer.header("retry-after"), "1", "{line}");
+    }
+    assert_eq!(
+        ask(guesser, "GET /session", "").await.status,
+        StatusCode::OK,
+        "without a key nothing is guessed"
+    );
+    assert_eq!(ask(other, "GET /recordings", ADMIN).await.status, StatusCode::OK);
+}

@@ -58,7 +58,7 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
     let it = bench();
     let api = it.send("GET /openapi.json", &[], "").await.json();
     assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
-    let mut documented = Vec::new();
+    let (mut documented, mut ids) = (Vec::new(), Vec::new());
     for (path, item) in api["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let line = format!("{} {path}", method.to_uppercase());
@@ -73,6 +73,9 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
             assert_eq!(refused, !public, "{line} answers {}", answer.status);
             assert!(public || operation["security"].as_array().is_some_and(|it| it.len() == 2), "{line}");
             documented.push(line);
+            let id = operation["operationId"].as_str().unwrap().to_owned();
+            assert!(!ids.contains(&id), "{id} is there twice");
+            ids.push(id);
         }
     }
     documented.sort();

@@ -172,13 +172,13 @@ async fn bodies_that_are_not_acceptable() {
         (r#"{"attendees": ["a", 1]}"#, "`attendees[1]`"),
         (r#"{"titel": "x"}"#, "titel"),
         (r#"{"title": "a"} {}"#, "trailing"),
-        ("\u{0}", "line 1"),
+        ("\u{0}", "body"),
     ] {
         let detail = it.ask("POST /recordings", body).await.problem(422);
         assert!(detail.contains(named), "{body}: {detail}");
     }
     it.ask("POST /recordings", vec![b' '; 10_000_000]).await.problem(413);
     let form = [("x-api-key", it.operator.as_str()), ("content-type", "application/x-www-form-urlencoded")];
-    it.send("POST /recordings", &form, "title=x").await.problem(415);
+    it.send("POST /recordings", &form, "title=x").await.problem(422);
     assert!(it.app.recordings.list(None, 10).unwrap().is_empty(), "nothing is half-done");
 }

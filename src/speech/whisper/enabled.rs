@@ -87,7 +87,7 @@ impl WhisperTranscriber {
         let state = context.create_state().map_err(failed)?;
 
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads = config.threads.map_or(cores.min(4), usize::from).clamp(1, 64);
+        let threads = config.threads.map_or(cores.saturating_sub(1).min(4), usize::from).clamp(1, 64);
         let language = if context.is_multilingual() { config.language.clone() } else { "en".into() };
         let prepared = |strategy| {
             let mut it = FullParams::new(strategy);

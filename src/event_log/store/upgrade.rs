@@ -3,7 +3,7 @@
 
 use heed::{Env, RwTxn, WithoutTls, types::Bytes};
 
-use super::store::{Meta, SCHEMA_KEY, db_name};
+use super::{Meta, SCHEMA_KEY, db_name};
 
 /// What a step does, and how.
 type Step = (&'static str, fn(&Env<WithoutTls>, &mut RwTxn<'_>) -> heed::Result<()>);
@@ -12,7 +12,7 @@ type Step = (&'static str, fn(&Env<WithoutTls>, &mut RwTxn<'_>) -> heed::Result<
 const STEPS: &[Step] = &[("create the databases", create)];
 
 /// The version this program reads and writes.
-pub(super) const SCHEMA: u64 = STEPS.len() as u64;
+pub(in super::super) const SCHEMA: u64 = STEPS.len() as u64;
 
 /// Takes the steps from `version` on, inside the caller's transaction.
 pub(super) fn run(env: &Env<WithoutTls>, txn: &mut RwTxn<'_>, meta: Meta, version: u64) -> heed::Result<()> {

@@ -1,4 +1,7 @@
-#![allow(clippy::unwrap_used, reason = "tests")]
+//! The log as a list of events and a table of rows: against real LMDB in a temporary directory.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+
+mod disk;
 
 use std::{collections::HashMap, path::Path};
 
@@ -152,12 +155,12 @@ fn a_file_of_a_newer_program_is_refused() {
     {
         let store = store::open(dir.path()).unwrap();
         let mut txn = store.write_txn().unwrap();
-        store.set_schema(&mut txn, upgrade::SCHEMA + 1).unwrap();
+        store.set_schema(&mut txn, store::SCHEMA + 1).unwrap();
         txn.commit().unwrap();
     }
     let error = EventLog::open(dir.path()).unwrap_err();
     let text = error.to_string();
-    assert!(matches!(error, Error::Newer { found, .. } if found == upgrade::SCHEMA + 1));
+    assert!(matches!(error, Error::Newer { found, .. } if found == store::SCHEMA + 1));
     assert!(text.contains("schema 2") && text.contains("knows 1"), "{text}");
 }
 
@@ -166,7 +169,11 @@ fn what_cannot_be_opened_says_why() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
-    assert!(matches!(EventLog::open(&file), Err(Error::Directory { .. })));
+    let error = EventLog::open(&file).unwrap_err();
+    assert!(
+        matches!(error, Error::Directory { .. }) && error.to_string().contains("storage.data_dir"),
+        "{error}"
+    );
 
     let damaged = dir.path().join("damaged");
     std::fs::create_dir(&damaged).unwrap();
