@@ -227,6 +227,56 @@ async fn a_sound_server_that_hangs_does_not_hold_the_box() {
     assert!(room::find(&played, &heard).1 > 0.98);
 }
 
+/// A terminal that nobody else may open: what a busy sound card is to alsa-lib, EBUSY from the kernel, there
+/// is without sound hardware too. Its name, and what keeps it.
+fn exclusive_terminal() -> (String, [std::fs::File; 2]) {
+    use std::os::{fd::AsRawFd, unix::fs::OpenOptionsExt};
+    let open = |path: &str| {
+        let mut options = std::fs::OpenOptions::new();
+        options.read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap()
+    };
+    let (multiplexer, mut number, unlock) = (open("/dev/ptmx"), 0_u32, 0_i32);
+    let ask = |file: &std::fs::File, request, argument: *mut libc::c_void| {
+        #[expect(unsafe_code, reason = "no safe wrapper is at hand for these three")]
+        // SAFETY: the descriptor is open, and each request is given the integer, or the null, that it takes.
+        let answer = unsafe { libc::ioctl(file.as_raw_fd(), request, argument) };
+        assert_eq!(answer, 0, "{}", std::io::Error::last_os_error());
+    };
+    ask(&multiplexer, libc::TIOCSPTLCK, (&raw const unlock).cast_mut().cast());
+    ask(&multiplexer, libc::TIOCGPTN, (&raw mut number).cast());
+    let name = format!("/dev/pts/{number}");
+    let terminal = open(&name);
+    ask(&terminal, libc::TIOCEXCL, std::ptr::null_mut());
+    (name, [multiplexer, terminal])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_another_program_holds() {
+    let (terminal, held) = exclusive_terminal();
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("asound.conf");
+    // alsa-lib's plugin for OSS opens any device file, as its `hw` opens those of a sound card.
+    std::fs::write(&config, format!("pcm.busy {{ type oss device \"{terminal}\" }}\n")).unwrap();
+    let setup = Setup::hearing("busy").set("ALSA_CONFIG_PATH", room::alsa_config_path(&config));
+    // Who administers the system may open it all the same.
+    let is_root = rustix::process::getuid().is_root();
+    let box_ = match is_root {
+        true => setup.behind(&["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]).start(),
+        false => setup.start(),
+    };
+    let (status, problem) = box_.answer("POST", "/recordings", json!({})).await;
+    let detail = problem["detail"].as_str().unwrap();
+    assert_eq!(status, 503, "{problem}");
+    for part in ["`busy`", "another program uses it", "fuser", "resource busy"] {
+        assert!(detail.contains(part), "{part}: {detail}");
+    }
+    let (status, ready) = box_.answer("GET", "/health/ready", Value::Null).await;
+    assert_eq!(status, 503);
+    assert!(ready["reasons"][0].as_str().unwrap().contains("another program uses it"), "{ready}");
+    assert_eq!(box_.get("/recordings").await["items"], json!([]), "nothing half-done");
+    drop(held);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_device_the_box_is_up_and_says_what_to_do() {
     for (device, says) in [

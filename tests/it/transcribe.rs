@@ -9,11 +9,11 @@ use std::{
 
 use panotti::{
     audio::{WavReader, segment_files},
-    speech::word_error_rate,
+    speech::{Listener, word_error_rate},
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Setup, demo_model, fixture, panotti, shared};
+use crate::harness::{Setup, demo_model, fixture, panotti, read_wav, shared};
 
 fn command(args: &[&str]) -> Command {
     let mut command = panotti(&["transcribe", "--threads", "1", "--model"]);
@@ -58,7 +58,8 @@ fn one_file_in_every_form() {
         let out = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0), "{form}: {}", text(&output.stderr));
         assert!(out.starts_with(begins) && out.contains(time) && out.ends_with('\n'), "{form}: {out}");
-        assert!(out.contains("battery plan"), "{form}: {out}");
+        // In Markdown and subtitles as well; a small model may leave a word out.
+        assert!(out.contains("postpone"), "{form}: {out}");
         if form == "txt" {
             assert!(word_error_rate(said, &out) < 0.2, "{out}");
         }
@@ -179,6 +180,20 @@ fn spoken(rttm: &Path) -> Vec<(f64, f64)> {
         .collect()
 }
 
+/// Where the detector finds speech in a file of 16 kHz, one channel, in s.
+fn regions(path: &Path) -> Vec<(f64, f64)> {
+    let (samples, ..) = read_wav(&fs::read(path).unwrap());
+    let mut listener = Listener::new(&panotti::config::Vad::default()).unwrap();
+    let mut found = Vec::new();
+    listener.push(&samples, &mut found);
+    listener.flush(&mut found);
+    let seconds = |samples: u64| samples as f64 / 16_000.0;
+    found
+        .iter()
+        .map(|it| (seconds(it.start_sample), seconds(it.start_sample + it.samples.len() as u64)))
+        .collect()
+}
+
 /// Seconds of `these` that lie within `those`, in steps of 10 ms, and all seconds of `these`.
 fn overlap(these: &[(f64, f64)], those: &[(f64, f64)]) -> (f64, f64) {
     let within = |spans: &[(f64, f64)], at: f64| spans.iter().any(|it| it.0 <= at && at < it.1);
@@ -199,18 +214,21 @@ fn real_meetings() {
         let (within, all) = overlap(&heard, &[(0.2, 10.8)]);
         assert!(all > 6.0 && within > 0.95 * all, "jfk: {within} of {all} s");
     }
-    let mut all = (0.0, 0.0);
     for name in ["meeting-trn01", "meeting-trn02", "meeting-trn03", "conversation-30s"] {
         let Some(path) = shared(&format!("audio/real/{name}.wav")) else { continue };
-        let heard = spans(&sound(&path));
+        let written = spans(&sound(&path));
+        let heard = regions(&path);
         let reference = spoken(&path.with_extension("rttm"));
         let (found, said) = overlap(&reference, &heard);
         let (right, claimed) = overlap(&heard, &reference);
         println!("{name}: {found:.1} of {said:.1} s found; {right:.1} of {claimed:.1} s right");
-        all = (all.0 + found, all.1 + said);
+        // Short words far from the microphone are lost; what is taken for speech is mostly that.
+        assert!(found >= 0.5 * said, "{name}: {found} of {said} s");
+        assert!(right >= 0.4 * claimed, "{name}: {right} of {claimed} s");
+        // What is written down was taken for speech.
+        let (within, all) = overlap(&written, &heard);
+        assert!(within >= 0.9 * all, "{name}: {within} of {all} s");
     }
-    // The demo model hears words in about as much of other people's speech; the rest it rightly leaves out.
-    assert!(all.0 >= 0.5 * all.1, "{} of {} s of speech found", all.0, all.1);
 }
 
 /// Noise, so that every frame is like no other.

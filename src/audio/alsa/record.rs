@@ -143,7 +143,10 @@ impl Ready {
         if device.pcm.avail_update()? >= self.period {
             return Ok(true);
         }
-        if alsa::poll::poll(&mut self.descriptors, WAIT_MS)? == 0 {
+        // This function's number is negative, those of all others are not.
+        let woken = alsa::poll::poll(&mut self.descriptors, WAIT_MS)
+            .map_err(|it| alsa::Error::new(it.func(), it.errno().abs()))?;
+        if woken == 0 {
             return Ok(false);
         }
         let events = device.pcm.revents(&self.descriptors)?;
