@@ -139,7 +139,7 @@ pub struct Transcription {
     pub threads: Option<u16>,
     /// ISO 639-1 code, or `auto`.
     pub language: String,
-    /// Beams of the final pass; 1 is greedy. Captions are always greedy.
+    /// Beams of the final pass, and of captions with a doubtful word; 1 is greedy.
     pub beam_size: u16,
     /// Text that tells Whisper what the talk is about.
     pub initial_prompt: Option<String>,
