@@ -135,7 +135,7 @@ pub struct Transcription {
     pub model: Option<String>,
     /// Expected SHA-256 of the model file, 64 hex digits; not compared when not set.
     pub model_sha256: Option<String>,
-    /// Threads for Whisper; the number of cores, at most 4, when not set.
+    /// Threads for Whisper; when not set, one fewer than there are cores, at most 4.
     pub threads: Option<u16>,
     /// ISO 639-1 code, or `auto`.
     pub language: String,
