@@ -193,7 +193,7 @@ fn captions(dir: &Path) {
     let silence = panotti::config::Vad::default().min_silence_duration_ms;
     let (n, all) = (latencies.len(), sentences.len());
     row(
-        "end of speech to final caption, median",
+        "end of speech to final caption, 1 thread, median",
         &format!("{:.0} ms, of which {silence} ms are the silence waited for", median(latencies.clone())),
     );
     row("end of speech to final caption, 90 %", &format!("{:.0} ms ({n} of {all} ends)", p90(latencies)));
