@@ -38,19 +38,28 @@ pub(crate) struct Sentence {
 }
 
 fn main() {
-    // cargo passes arguments of its own.
-    if std::env::args().any(|it| it == "--list") {
-        return;
-    }
+    // cargo passes options of its own; a word picks parts: `-- captions`.
+    let words: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
+    let wanted = |part: &str| words.is_empty() || words.iter().any(|it| it == part);
     let dir = tempfile::tempdir().unwrap();
     println!("{}\n\n| what | measured |\n|---|---|", machine());
-    binary();
     let quiet = format!("wav:{}", quiet_room(dir.path()).display());
-    ready(&quiet);
-    idle(&quiet);
-    captions(dir.path());
-    files();
-    peer::compare(&fixture("speech/meeting-0.wav"), &sentences(), &model());
+    if wanted("ready") {
+        binary();
+        ready(&quiet);
+    }
+    if wanted("idle") {
+        idle(&quiet);
+    }
+    if wanted("captions") {
+        captions(dir.path());
+    }
+    if wanted("files") {
+        files();
+    }
+    if wanted("peer") {
+        peer::compare(&fixture("speech/meeting-0.wav"), &sentences(), &model());
+    }
 }
 
 pub(crate) fn row(what: &str, measured: &str) {
@@ -184,7 +193,7 @@ fn captions(dir: &Path) {
     let silence = panotti::config::Vad::default().min_silence_duration_ms;
     let (n, all) = (latencies.len(), sentences.len());
     row(
-        "end of speech to final caption, median",
+        "end of speech to final caption, 1 thread, median",
         &format!("{:.0} ms, of which {silence} ms are the silence waited for", median(latencies.clone())),
     );
     row("end of speech to final caption, 90 %", &format!("{:.0} ms ({n} of {all} ends)", p90(latencies)));

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Sentence, median, row, seconds};
+use crate::{Sentence, median, row, seconds, service::THREADS};
 
 const PORT: u16 = 54_790;
 
@@ -27,7 +27,7 @@ pub(crate) fn compare(meeting: &Path, sentences: &[Sentence], model: &Path) {
         );
     }
     let mut server = Command::new(program("whisper-server"))
-        .args(["-t", "2", "--port", &PORT.to_string(), "-m"])
+        .args(["-t", THREADS, "--port", &PORT.to_string(), "-m"])
         .arg(model)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -40,7 +40,7 @@ pub(crate) fn compare(meeting: &Path, sentences: &[Sentence], model: &Path) {
     }
     let times = sentences.iter().map(|it| 1000.0 * ask(&cut(meeting, *it))).collect();
     row(
-        "whisper.cpp's `whisper-server`, 2 threads: a whole sentence to its text, median",
+        "whisper.cpp's `whisper-server`, 1 thread: a whole sentence to its text, median",
         &format!("{:.0} ms", median(times)),
     );
     server.kill().ok();

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const KEY: &str = "benchmark";
+/// Threads for Whisper in every service, ours and the peer's.
+pub(crate) const THREADS: &str = "1";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A service of its own, in a directory of its own; killed when dropped.
@@ -57,6 +59,7 @@ impl Service {
         let mut command = panotti();
         command.args(["serve", "--listen", "127.0.0.1:0", "--device", device, "--data-dir"]);
         command.arg(dir.path().join("data")).env("NOTIFY_SOCKET", &path).env("API_KEY", KEY);
+        command.env("PANOTTI_TRANSCRIPTION__THREADS", THREADS);
         if let Some(model) = model {
             command.arg("--model").arg(model);
         }

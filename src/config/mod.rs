@@ -135,12 +135,11 @@ pub struct Transcription {
     pub model: Option<String>,
     /// Expected SHA-256 of the model file, 64 hex digits; not compared when not set.
     pub model_sha256: Option<String>,
-    /// Threads for Whisper; when not set, one less than there are cores, at most 4: whisper.cpp waits by
-    /// spinning, so a core that others need now and then slows all of its threads.
+    /// Threads for Whisper; when not set, one fewer than there are cores, at most 4.
     pub threads: Option<u16>,
     /// ISO 639-1 code, or `auto`.
     pub language: String,
-    /// Beams of the final pass; 1 is greedy. Captions are always greedy.
+    /// Beams of the final pass, and of captions with a doubtful word; 1 is greedy.
     pub beam_size: u16,
     /// Text that tells Whisper what the talk is about.
     pub initial_prompt: Option<String>,

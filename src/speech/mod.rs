@@ -50,7 +50,8 @@ impl Utterance {
 /// How careful one transcription is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
-    /// Greedy, encoder context fitted to the utterance: somebody waits for the caption.
+    /// Greedy, encoder context fitted to the utterance, heard again where a word is doubtful: somebody waits
+    /// for the caption.
     Live,
     /// Beam search, more of the encoder's context: the text that stays.
     Final,
