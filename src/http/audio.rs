@@ -21,7 +21,7 @@ use super::{
     recordings::blocking,
 };
 use crate::{
-    audio::JoinedWav,
+    audio::{JoinedWav, PlaybackError},
     recordings::{Recording, State as RecordingState},
 };
 
@@ -36,6 +36,9 @@ pub(super) struct AudioQuery {
     /// Which track, from 0.
     #[param(default = 0)]
     track: Option<usize>,
+    /// Only this file of the track, from 0: where a microphone came back in another format, the files
+    /// cannot be joined.
+    segment: Option<usize>,
     /// Instead of a key: what `POST /recordings/{id}/audio-link` gave out.
     #[serde(rename = "token")]
     #[param(rename = "token")]
@@ -55,6 +58,7 @@ pub(super) struct AudioQuery {
     (status = 206, description = "The range.", body = Vec<u8>, content_type = "audio/wav"),
     (status = 304, description = "It has not changed."),
     (status = 404, description = "There is no such recording or track, or no audio yet.", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 409, description = "Its files have different formats: ask for one `segment` at a time.", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 416, description = "There is nothing in that range.", body = ProblemDocument, content_type = "application/problem+json"),
 ))]
 pub(super) async fn get(
@@ -73,6 +77,12 @@ pub(super) async fn get(
         .nth(track)
         .filter(|files| !files.is_empty())
         .ok_or_else(|| Problem::not_found(format!("recording `{id}` has no audio in track {track}")))?;
+    let files = match query.segment {
+        None => files,
+        Some(segment) => vec![files.get(segment).cloned().ok_or_else(|| {
+            Problem::not_found(format!("track {track} of recording `{id}` has no segment {segment}"))
+        })?],
+    };
     let wav = open(files).await?;
     let len = wav.len();
     let tag = etag(&recording, track, len);
@@ -115,8 +125,14 @@ pub(super) async fn get(
 
 async fn open(files: Vec<PathBuf>) -> Result<JoinedWav, Problem> {
     blocking(move || {
-        JoinedWav::open(&files).map_err(|error| {
-            Problem::not_found("the audio of this recording cannot be read").caused_by(error)
+        JoinedWav::open(&files).map_err(|error| match error {
+            PlaybackError::Format { .. } => {
+                let last = files.len() - 1;
+                let advice =
+                    format!("the microphone came back in another format: ask for ?segment=0 to {last} alone");
+                Problem::new(StatusCode::CONFLICT, advice)
+            }
+            error => Problem::not_found("the audio of this recording cannot be read").caused_by(error),
         })
     })
     .await

@@ -101,9 +101,13 @@ fn bench() -> Bench {
 }
 
 fn write_wav(path: &std::path::Path) {
+    write_wav_at(path, RATE_HZ);
+}
+
+fn write_wav_at(path: &std::path::Path, rate_hz: u32) {
     let spec = hound::WavSpec {
         channels: 1,
-        sample_rate: RATE_HZ,
+        sample_rate: rate_hz,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };

@@ -132,6 +132,21 @@ async fn audio_in_ranges() {
 }
 
 #[tokio::test]
+async fn files_of_different_formats_are_had_one_by_one() {
+    let it = bench();
+    let id = it.ask("POST /recordings", "{}").await.json()["id"].as_str().unwrap().to_owned();
+    let folder = it.app.config.storage.recordings_dir().join(&id);
+    write_wav_at(&folder.join("audio-0002.wav"), RATE_HZ * 2);
+    let detail = it.ask(&format!("GET /recordings/{id}/audio"), "").await.problem(409);
+    assert!(detail.contains("?segment="), "{detail}");
+    for (segment, rate_hz) in [(0, RATE_HZ), (1, RATE_HZ * 2)] {
+        let answer = it.ask(&format!("GET /recordings/{id}/audio?segment={segment}"), "").await;
+        assert_eq!(hound::WavReader::new(&answer.bytes[..]).unwrap().spec().sample_rate, rate_hz);
+    }
+    it.ask(&format!("GET /recordings/{id}/audio?segment=2"), "").await.problem(404);
+}
+
+#[tokio::test]
 async fn audio_while_it_is_recorded_has_no_name_yet() {
     let it = bench();
     let id = it.start().await;
