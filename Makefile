@@ -13,7 +13,7 @@ test: setup-test
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace
-	cargo check --locked --no-default-features
+	cargo clippy --locked --no-default-features -- -D warnings
 	@.ci/deny
 
 bench: setup

@@ -55,7 +55,7 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
 
     let mut daemon = Daemon::start(config, Access::OpenOnLoopback)?;
     writeln!(out, "The page: http://{}/  (no key is needed here; Ctrl-C ends the demo)\n", daemon.address())?;
-    let shown = show(&mut out, &daemon);
+    let shown = show(&mut out, &daemon, stage.temporary);
     let ended = match &shown {
         Ok(_) if !args.once && !daemon.signalled() => {
             writeln!(out, "\nThe page stays up: http://{}/  Press Ctrl-C to end.", daemon.address())?;
@@ -70,7 +70,7 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 /// Records the meeting and prints what becomes of it. Whether words were recognised.
-fn show(out: &mut impl Write, daemon: &Daemon) -> anyhow::Result<bool> {
+fn show(out: &mut impl Write, daemon: &Daemon, temporary: bool) -> anyhow::Result<bool> {
     let title = NewRecording { title: "Panotti demo".into(), ..NewRecording::default() };
     let recording = daemon.block_on(daemon.recordings().start(title))?;
     writeln!(out, "Recording {} has begun. Captions, as they are heard:", recording.id)?;
@@ -99,7 +99,7 @@ fn show(out: &mut impl Write, daemon: &Daemon) -> anyhow::Result<bool> {
         writeln!(out, "Nothing was written down.")?;
         return Ok(false);
     };
-    print_results(out, daemon, &recording, &transcript)
+    print_results(out, daemon, &recording, &transcript, temporary)
 }
 
 fn print_results(
@@ -107,6 +107,7 @@ fn print_results(
     daemon: &Daemon,
     recording: &Recording,
     transcript: &Transcript,
+    temporary: bool,
 ) -> anyhow::Result<bool> {
     writeln!(out, "\nRecording")?;
     for file in daemon.recordings().audio_files(recording)?.concat() {
@@ -131,6 +132,9 @@ fn print_results(
         fs::write(&file, transcript.render(format, &header))
             .with_context(|| format!("cannot write `{}`", file.display()))?;
         writeln!(out, "  {}", file.display())?;
+    }
+    if temporary {
+        writeln!(out, "(These files go when the demo ends; `--data-dir DIR` keeps them.)")?;
     }
     let said: Vec<_> = transcript.segments.iter().map(|it| it.text.as_str()).collect();
     let words = said.join(" ").split_whitespace().count();

@@ -16,8 +16,9 @@ use tower_service::Service;
 /// Most connections at a time; others wait until one ends.
 const MAX_CONNECTIONS: usize = 512;
 
-/// How long the headers of a request may take, and a connection may wait for its next request.
-pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the headers of a request may take, and a connection may wait for its next request. Longer than
+/// most clients' pauses (nginx waits as long): one that asks in the moment we hang up sees a failure.
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Pause after a failure to take a connection, which is mostly a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
