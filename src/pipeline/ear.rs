@@ -13,7 +13,7 @@ use crate::{
     audio::{Resampler, StreamFormat},
     config::Vad,
     error_chain::chain,
-    speech::{Listener, SAMPLE_RATE_HZ, Utterance},
+    speech::{Lane, Listener, SAMPLE_RATE_HZ, Utterance},
 };
 
 /// Commands as the listener sees them.
@@ -41,14 +41,13 @@ pub(super) struct Job {
     kept: f64,
     /// The present run in one format without a pause; empty before its first frame.
     format: Option<StreamFormat>,
-    lanes: Vec<Lane>,
+    lanes: Vec<Heard>,
     samples: Vec<f32>,
 }
 
-/// One speaker's channel, or all channels mixed.
-struct Lane {
-    channel: Option<usize>,
-    label: Option<String>,
+/// A lane in the present run.
+struct Heard {
+    lane: Lane,
     /// Where the run began, in samples of 16 kHz from the start of the recording.
     base: u64,
     resampler: Resampler,
@@ -58,17 +57,10 @@ struct Lane {
     found: Vec<Utterance>,
 }
 
-impl Lane {
+impl Heard {
     fn hear(&mut self, samples: &[f32], channels: usize) {
         self.mono.clear();
-        match self.channel {
-            Some(channel) => self.mono.extend(samples.iter().skip(channel).step_by(channels)),
-            None => {
-                self.mono.extend(
-                    samples.chunks_exact(channels).map(|it| it.iter().sum::<f32>() / channels as f32),
-                );
-            }
-        }
+        self.lane.pick(samples, channels, &mut self.mono);
         self.resampled.clear();
         self.resampler.push(&self.mono, &mut self.resampled);
         self.listener.push(&self.resampled, &mut self.found);
@@ -86,7 +78,7 @@ impl Ear {
     /// Ends the present run: what is being said is an utterance now.
     fn end_run(&mut self) {
         let Some(job) = &mut self.job else { return };
-        job.lanes.iter_mut().for_each(Lane::flush);
+        job.lanes.iter_mut().for_each(Heard::flush);
         self.hand_on();
         if let Some(job) = &mut self.job {
             job.lanes.clear();
@@ -101,20 +93,12 @@ impl Ear {
         self.end_run();
         let Some(job) = &mut self.job else { return };
         job.format = Some(format);
-        let labelled = self.labels.iter().take(usize::from(format.channels)).enumerate();
-        let mut wanted: Vec<_> = labelled
-            .filter(|(_, label)| !label.is_empty())
-            .map(|(channel, label)| (Some(channel), Some(label.clone())))
-            .collect();
-        if wanted.is_empty() {
-            wanted.push((None, None));
-        }
-        for (channel, label) in wanted {
+        let lanes = Lane::of(&self.labels, None);
+        for lane in lanes.into_iter().filter(|it| it.is_in(usize::from(format.channels))) {
             let base = job.kept.round() as u64;
             match (Resampler::new(format.rate_hz, SAMPLE_RATE_HZ), Listener::new(&self.vad)) {
-                (Ok(resampler), Ok(listener)) => job.lanes.push(Lane {
-                    channel,
-                    label,
+                (Ok(resampler), Ok(listener)) => job.lanes.push(Heard {
+                    lane,
                     base,
                     resampler,
                     listener,
@@ -130,10 +114,11 @@ impl Ear {
 
     fn hand_on(&mut self) {
         let Some(job) = &mut self.job else { return };
-        for lane in &mut job.lanes {
-            for mut utterance in lane.found.drain(..) {
-                utterance.start_sample += lane.base;
-                self.queue.live(Live { recording: job.id.clone(), label: lane.label.clone(), utterance });
+        for heard in &mut job.lanes {
+            for mut utterance in heard.found.drain(..) {
+                utterance.start_sample += heard.base;
+                let label = heard.lane.label.clone();
+                self.queue.live(Live { recording: job.id.clone(), label, utterance });
             }
         }
     }

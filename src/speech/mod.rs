@@ -9,6 +9,7 @@ use crate::config;
 
 mod error;
 mod formats;
+mod lane;
 mod listener;
 pub mod model;
 mod offline;
@@ -21,6 +22,7 @@ pub mod whisper;
 
 pub use error::Error;
 pub use formats::Header;
+pub use lane::Lane;
 pub use listener::Listener;
 pub use offline::{Progress, TrackInput, transcribe_files};
 pub use scripted::ScriptedTranscriber;

@@ -123,20 +123,23 @@ async fn labelled_channels_are_speakers() {
         two.write_sample(0_i16).unwrap();
     }
     two.finalize().unwrap();
-    let panotti = Setup::hearing_wav(&path).set("PANOTTI_AUDIO__LABELS", "[Anna, Bo]").start();
-    let id = panotti.record("Two").await;
-    panotti.wait_events("caption.published", 2).await;
-    panotti.post(&format!("/recordings/{id}/stop"), json!({})).await;
-    panotti.done(&id).await;
-    let text =
-        panotti.request("GET", &format!("/recordings/{id}/transcript?format=md")).send().await.unwrap();
-    let text = text.text().await.unwrap();
-    assert!(text.contains("Anna: ") && text.contains("Bo: Sam, could you please"), "{text}");
-    let speakers: Vec<_> = panotti
-        .events("caption.published")
-        .await
-        .iter()
-        .map(|it| it["payload"]["segment"]["speaker"].clone())
-        .collect();
-    assert_eq!(speakers, [json!("Anna"), json!("Bo")]);
+    // What has no label is heard too, by captions as by the final pass.
+    for (labels, second) in [("[Anna, Bo]", json!("Bo")), ("[Anna]", Value::Null)] {
+        let panotti = Setup::hearing_wav(&path).set("PANOTTI_AUDIO__LABELS", labels).start();
+        let id = panotti.record("Two").await;
+        let captions = panotti.wait_events("caption.published", 2).await;
+        let speakers: Vec<_> = captions.iter().map(|it| &it["payload"]["segment"]["speaker"]).collect();
+        assert_eq!(speakers, [&json!("Anna"), &second]);
+        panotti.post(&format!("/recordings/{id}/stop"), json!({})).await;
+        panotti.done(&id).await;
+        let transcript = panotti.get(&format!("/recordings/{id}/transcript?format=json")).await;
+        let segments = transcript["segments"].as_array().unwrap();
+        let written: Vec<_> = segments.iter().map(|it| &it["speaker"]).collect();
+        assert_eq!(written, [&json!("Anna"), &second], "{transcript}");
+        assert!(segments[1]["text"].as_str().unwrap().contains("Sam, could you please"), "{transcript}");
+        let text = panotti.request("GET", &format!("/recordings/{id}/transcript?format=md"));
+        let text = text.send().await.unwrap().text().await.unwrap();
+        let named = second.as_str().map_or_else(String::new, |it| format!("{it}: "));
+        assert!(text.contains("Anna: ") && text.contains(&format!("{named}Sam, could you please")), "{text}");
+    }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Effort, Error, Listener, SAMPLE_RATE_HZ, Segment, Transcriber, Transcript, Utterance};
+use super::{Effort, Error, Lane, Listener, SAMPLE_RATE_HZ, Segment, Transcriber, Transcript, Utterance};
 use crate::{
     audio::{Resampler, StreamFormat, WavReader},
     config,
@@ -77,29 +77,23 @@ struct Job<'a> {
     segments: Vec<Segment>,
 }
 
-/// One or more channels that are heard as one.
-struct Lane {
-    label: Option<String>,
-    /// The channel, or None for all that have no label.
-    channel: Option<usize>,
+/// A lane of a track.
+struct Heard {
+    lane: Lane,
     resampler: Option<Resampler>,
     listener: Listener,
 }
 
 impl Job<'_> {
     fn track(&mut self, track: &TrackInput) -> Result<(), Error> {
-        let labelled: Vec<(usize, &String)> =
-            track.channel_labels.iter().enumerate().filter(|(_, it)| !it.trim().is_empty()).collect();
         let mut lanes = Vec::new();
-        for (channel, label) in &labelled {
-            lanes.push(self.lane(Some((*label).clone()), Some(*channel))?);
+        for lane in Lane::of(&track.channel_labels, track.label.as_deref()) {
+            lanes.push(Heard { lane, resampler: None, listener: Listener::new(self.vad)? });
         }
-        lanes.push(self.lane(track.label.clone(), None)?);
-        let own: Vec<usize> = labelled.iter().map(|(channel, _)| *channel).collect();
 
         let mut last: Option<StreamFormat> = None;
         let mut bytes = Vec::new();
-        let mut samples = Vec::new();
+        let (mut samples, mut mono) = (Vec::new(), Vec::new());
         let mut since_report = 0;
         for path in &track.files {
             let mut file = WavReader::open(path).map_err(|it| unreadable(path, it))?;
@@ -123,7 +117,8 @@ impl Job<'_> {
                 }
                 format.sample.decode(&bytes, &mut samples);
                 for lane in &mut lanes {
-                    let mono = lane.mono(&samples, usize::from(format.channels), &own);
+                    mono.clear();
+                    lane.lane.pick(&samples, usize::from(format.channels), &mut mono);
                     self.hear(lane, &mono)?;
                 }
                 frames += n as u64;
@@ -144,10 +139,6 @@ impl Job<'_> {
         self.report()
     }
 
-    fn lane(&self, label: Option<String>, channel: Option<usize>) -> Result<Lane, Error> {
-        Ok(Lane { label, channel, resampler: None, listener: Listener::new(self.vad)? })
-    }
-
     fn report(&mut self) -> Result<(), Error> {
         match (self.on_progress)(self.progress) {
             ControlFlow::Continue(()) => Ok(()),
@@ -155,7 +146,7 @@ impl Job<'_> {
         }
     }
 
-    fn hear(&mut self, lane: &mut Lane, mono: &[f32]) -> Result<(), Error> {
+    fn hear(&mut self, lane: &mut Heard, mono: &[f32]) -> Result<(), Error> {
         let mut resampled = Vec::new();
         if let Some(resampler) = &mut lane.resampler {
             resampler.push(mono, &mut resampled);
@@ -166,7 +157,7 @@ impl Job<'_> {
     }
 
     /// Takes the last samples out of the resampler before its rate changes or the track ends.
-    fn finish_rate(&mut self, lane: &mut Lane) -> Result<(), Error> {
+    fn finish_rate(&mut self, lane: &mut Heard) -> Result<(), Error> {
         let Some(mut resampler) = lane.resampler.take() else { return Ok(()) };
         let mut rest = Vec::new();
         resampler.flush(&mut rest);
@@ -175,35 +166,16 @@ impl Job<'_> {
         self.write(lane, &utterances)
     }
 
-    fn write(&mut self, lane: &Lane, utterances: &[Utterance]) -> Result<(), Error> {
+    fn write(&mut self, lane: &Heard, utterances: &[Utterance]) -> Result<(), Error> {
         for utterance in utterances {
             let mut segments = self.transcriber.transcribe(utterance, Effort::Final)?;
             for segment in &mut segments {
-                segment.speaker.clone_from(&lane.label);
+                segment.speaker.clone_from(&lane.lane.label);
             }
             self.segments.append(&mut segments);
             self.report()?;
         }
         Ok(())
-    }
-}
-
-impl Lane {
-    /// The lane's sound in interleaved frames of `channels`: its channel, or the mean of all but `own`.
-    /// Empty when the lane has no channel here.
-    fn mono(&self, samples: &[f32], channels: usize, own: &[usize]) -> Vec<f32> {
-        let picked: Vec<usize> = match self.channel {
-            Some(channel) => vec![channel],
-            None => (0..channels).filter(|it| !own.contains(it)).collect(),
-        };
-        let frames = samples.chunks_exact(channels.max(1));
-        if picked.is_empty() {
-            return Vec::new();
-        }
-        let share = 1.0 / picked.len() as f32;
-        // A channel that this file lacks is silent, so that the lane's time goes on.
-        let value = |frame: &[f32], it: &usize| frame.get(*it).copied().unwrap_or(0.0);
-        frames.map(|frame| picked.iter().map(|it| value(frame, it)).sum::<f32>() * share).collect()
     }
 }
 
