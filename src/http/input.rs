@@ -85,6 +85,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         let place = error.path().to_string();
         let inner = error.into_inner();
         Problem::unprocessable(match place.as_str() {
+            _ if !inner.is_data() => format!("the body is not JSON: {inner}"),
             "." => format!("the body is not acceptable: {inner}"),
             place => format!("`{place}` in the body is not acceptable: {inner}"),
         })

@@ -180,7 +180,8 @@ async fn ids_reach_no_files() {
 async fn bodies_that_are_not_acceptable() {
     let it = bench();
     for (body, named) in [
-        ("{", "line 1"),
+        ("{", "not JSON: EOF while parsing an object at line 1"),
+        ("{bad", "not JSON: key must be a string at line 1"),
         ("[]x", "body"),
         ("\"text\"", "body"),
         (r#"{"title": 3}"#, "`title`"),
