@@ -324,7 +324,7 @@ async fn bodies_that_make_no_sense() {
     let large = json!({ "metadata": { "a": "x".repeat(70_000) } }).to_string();
     let title = json!({ "title": long }).to_string();
     for (body, says) in [
-        ("{bad", "not acceptable"),
+        ("{bad", "the body is not JSON: key must be a string"),
         ("[]", "not acceptable"),
         ("5", "not acceptable"),
         ("null", "not acceptable"),
