@@ -36,7 +36,7 @@ pub(super) trait Sink {
     /// A command that holds from here on. `format` is that of the present stream.
     fn mark(&mut self, format: Option<StreamFormat>, mark: Self::Mark);
 
-    /// Called after every wake-up.
+    /// Called after every block and every wake-up.
     fn tick(&mut self);
 }
 
@@ -81,6 +81,8 @@ pub(super) fn read<S: Sink>(
                 any = true;
                 reader.pending.extend(markers.try_iter());
                 reader.block(&block);
+                // Also with a source so fast that there is always a next block.
+                reader.sink.tick();
             }
             reader.fire();
             if finished {
