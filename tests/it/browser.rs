@@ -148,8 +148,16 @@ impl Browser {
 
     /// Clicks as a user does, once the element can be seen.
     pub(crate) async fn click(&self, selector: &str) {
-        let element = self.element(selector).await;
-        self.command(&format!("/element/{element}/click"), Some(json!({}))).await;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let element = self.element(selector).await;
+            match self.try_command(&format!("/element/{element}/click"), Some(json!({}))).await {
+                Ok(_) => return,
+                // The page drew its list anew between the look and the click: look again, as a user does.
+                Err(error) if error["error"] == "stale element reference" && Instant::now() < deadline => {}
+                Err(error) => panic!("click {selector}: {error}"),
+            }
+        }
     }
 
     /// Types as a user does.

@@ -62,13 +62,15 @@ async fn a_spoken_meeting_through_alsa_in_real_time() {
     let start = captions[0]["payload"]["segment"]["start_ms"].as_u64().unwrap() as f64;
     let expected = (at as f64 - SILENT as f64) / 16.0;
     assert!((start - expected).abs() < 700.0, "the first caption at {start} ms, said at {expected} ms");
+    // What the model wrote, in every form; which words it gets right is judged above.
+    let written = transcript["segments"][1]["text"].as_str().unwrap().trim();
     for format in ["txt", "md", "srt", "vtt"] {
         let text = panotti
             .request("GET", &format!("/recordings/{id}/transcript?format={format}"))
             .send()
             .await
             .unwrap();
-        assert!(text.text().await.unwrap().contains("battery plan"), "{format}");
+        assert!(text.text().await.unwrap().contains(written), "{format}");
     }
 }
 
