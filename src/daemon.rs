@@ -22,6 +22,7 @@ use tokio::{
 };
 
 use crate::{
+    bus::Bus,
     config::Config,
     event_log::{Batch, EventLog},
     http::{self, Access},
@@ -30,6 +31,7 @@ use crate::{
     security::Keys,
     status::{CaptureState, ModelState, Status},
     systemd,
+    upkeep::Upkeep,
 };
 
 /// Stopping may take this long altogether; systemd's own limit should be longer.
@@ -43,6 +45,7 @@ pub struct Daemon {
     recordings: Recordings,
     log: EventLog,
     pipeline: Pipeline,
+    upkeep: Upkeep,
     /// `None` once it has ended.
     http: Option<JoinHandle<io::Result<()>>>,
     stop_http: oneshot::Sender<()>,
@@ -59,26 +62,29 @@ impl Daemon {
         let status = Arc::new(Status::default());
         let lock = lock(&config.storage.data_dir)?;
         let log = EventLog::open(&config.storage.events_dir()).context("cannot open the event log")?;
-        let keys = Keys::new(log.clone(), std::env::var("API_KEY").ok().filter(|it| !it.is_empty()));
-        let (recordings, commands) =
-            Recordings::open(log.clone(), &config.storage.recordings_dir(), config.audio.labels.clone())
-                .context("cannot open the recordings")?;
-
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("http")
             .enable_all()
             .build()
             .context("cannot start the HTTP threads")?;
+        let bus = Bus::start(log.clone(), runtime.handle().clone()).context("cannot start the event bus")?;
+        let keys = Keys::new(log.clone(), std::env::var("API_KEY").ok().filter(|it| !it.is_empty()));
+        let (recordings, commands) =
+            Recordings::open(log.clone(), &config.storage.recordings_dir(), config.audio.labels.clone())
+                .context("cannot open the recordings")?;
+
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind(config.server.listen))
             .with_context(|| format!("cannot listen on {}: is another server there? Choose an address with --listen or server.listen", config.server.listen))?;
         let address = listener.local_addr().context("cannot read the address listened on")?;
 
+        let upkeep = Upkeep::start(&config, &log, &bus).context("cannot start the upkeep of the log")?;
         let pipeline = Pipeline::start(&config, &recordings, commands, &log, &status)?;
         let app = http::App {
             recordings: recordings.clone(),
             log: log.clone(),
+            bus: bus.clone(),
             keys,
             status: status.clone(),
             config: Arc::new(config),
@@ -98,6 +104,7 @@ impl Daemon {
             recordings,
             log,
             pipeline,
+            upkeep,
             http,
             stop_http,
             signalled,
@@ -201,6 +208,7 @@ impl Daemon {
         // The server may be gone already.
         self.stop_http.send(()).ok();
         self.pipeline.stop(STOP_WITHIN.saturating_sub(began.elapsed()));
+        self.upkeep.stop();
         let event = NewEvent::new(names::SYSTEM_STOPPED, json!({})).from_source("core");
         if let Err(error) = self.log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
             tracing::error!(error = format!("{:#}", anyhow!(error)), "An event was lost.");

@@ -14,6 +14,8 @@
 //! | `audio` | sound in (ALSA, WAV files), rings, resampling, sound to disk |
 //! | `speech` | finding speech, writing it down, forms of a transcript |
 //! | `event_log` | the durable log in LMDB |
+//! | `bus` | delivering events to subscriptions: order, retries, dead letters, replay |
+//! | `upkeep` | removing old events, and copies of the log, in time |
 //! | `security` | keys and roles |
 //! | `recordings` | the life of a recording |
 //! | `pipeline` | the threads from capture to transcript, and what happens when one is behind |
@@ -31,6 +33,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
 pub mod audio;
+pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod daemon;
@@ -45,3 +48,4 @@ pub mod security;
 pub mod speech;
 pub mod status;
 pub mod systemd;
+pub mod upkeep;

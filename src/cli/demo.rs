@@ -12,13 +12,12 @@ use std::{
 };
 
 use anyhow::Context;
-use panotti_sdk::names;
+use panotti_sdk::{Filter, names};
 
 use crate::{
     audio::SampleFormat,
     config::{Audio, Config},
     daemon::Daemon,
-    event_log::Filter,
     http::Access,
     recordings::{NewRecording, Recording, State},
     speech::{Header, Segment, Transcript, TranscriptFormat, word_error_rate},
@@ -152,8 +151,8 @@ struct Captions<'a> {
 
 impl<'a> Captions<'a> {
     fn new(daemon: &'a Daemon, recording: &Recording) -> Self {
-        let name = Some(names::CAPTION_PUBLISHED.to_string());
-        Self { daemon, filter: Filter { name, correlation_id: Some(recording.correlation_id) }, seen: 0 }
+        let filter = Filter::topic(names::CAPTION_PUBLISHED.into()).correlated(recording.correlation_id);
+        Self { daemon, filter, seen: 0 }
     }
 
     fn print(&mut self, out: &mut impl Write) -> anyhow::Result<()> {

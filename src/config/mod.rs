@@ -22,6 +22,10 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Where things are kept.
     pub storage: Storage,
+    /// The event log.
+    pub events: Events,
+    /// Copies of the event log.
+    pub backup: Backup,
     /// The HTTP API and the page.
     pub server: Server,
     /// The microphone.
@@ -47,6 +51,47 @@ pub struct Storage {
     pub recordings_dir: Option<PathBuf>,
     /// A recording stops cleanly when less than this is free, in MiB.
     pub min_free_mib: u64,
+}
+
+/// The event log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Events {
+    /// What an acknowledged event has survived.
+    pub durability: Durability,
+    /// Largest payload of an event as JSON, in KiB.
+    pub payload_limit_kib: u32,
+    /// Events older than this are removed, in days.
+    pub retention_days: u32,
+    /// The oldest events are removed when the log is larger than this, in MiB; those that a subscription
+    /// has not seen are kept.
+    pub retention_mib: u64,
+    /// The oldest events are removed when the log is larger than this, in MiB, whoever has not seen them.
+    pub hard_limit_mib: u64,
+}
+
+/// What an acknowledged event has survived.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// It is on the disk: neither a crash nor a power cut takes it away.
+    #[default]
+    EveryCommit,
+    /// A crash of the program takes nothing away; a power cut may undo the last commit, which is a few
+    /// milliseconds of events. The log stays whole.
+    LastCommitAtRisk,
+}
+
+/// Copies of the event log: events, recordings' metadata, keys, plugins' state. Audio is not among it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backup {
+    /// Where they are put; `backups` below `storage.data_dir` when not set.
+    pub dir: Option<PathBuf>,
+    /// A copy is made this often, in hours; 0 makes none.
+    pub every_hours: u32,
+    /// How many are kept.
+    pub keep: u32,
 }
 
 /// The HTTP API and the page.
@@ -188,6 +233,31 @@ impl Storage {
     /// Where models lie.
     pub fn models_dir(&self) -> PathBuf {
         self.data_dir.join("models")
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            durability: Durability::default(),
+            payload_limit_kib: 256,
+            retention_days: 30,
+            retention_mib: 1024,
+            hard_limit_mib: 4096,
+        }
+    }
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self { dir: None, every_hours: 24, keep: 7 }
+    }
+}
+
+impl Config {
+    /// Where copies of the event log are put.
+    pub fn backup_dir(&self) -> PathBuf {
+        self.backup.dir.clone().unwrap_or_else(|| self.storage.data_dir.join("backups"))
     }
 }
 

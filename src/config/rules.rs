@@ -19,6 +19,17 @@ pub(super) fn broken(config: &Config) -> Vec<Broken> {
             broken.push(Broken { key, with, what, instead });
         }
     };
+    let events = &config.events;
+    rule(
+        events.hard_limit_mib > events.retention_mib,
+        "events.hard_limit_mib",
+        "events.retention_mib",
+        format!(
+            "{} MiB is not more than events.retention_mib ({})",
+            events.hard_limit_mib, events.retention_mib
+        ),
+        format!("write at least {}, or lower events.retention_mib", events.retention_mib + 1),
+    );
     let audio = &config.audio;
     let labels = audio.labels.len();
     if let Some(channels) = audio.channels {

@@ -26,6 +26,18 @@ pub enum Table {
     RecordingsByStart,
     /// API keys by id.
     Keys,
+    /// How far each subscription is, by its name.
+    Subscriptions,
+    /// Events that a subscription could not handle, by `seq` (20 digits), `/` and the subscription's name.
+    DeadLetters,
+    /// Replays, by id.
+    Replays,
+    /// Named filters, by name.
+    Filters,
+    /// Plugins by name: what was set and what became of it.
+    Plugins,
+    /// What plugins keep, by plugin, `/` and key.
+    PluginState,
 }
 
 /// A change of one row.

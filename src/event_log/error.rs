@@ -75,16 +75,6 @@ pub enum Error {
     /// The batch can never be stored.
     #[error("{0}")]
     Invalid(String),
-    /// The text is not a topic pattern.
-    #[error("`{pattern}` is not a topic pattern: at byte {at}, {reason}")]
-    Pattern {
-        /// As given, cut to 128 characters.
-        pattern: String,
-        /// Where it goes wrong, from 0.
-        at: usize,
-        /// Why.
-        reason: &'static str,
-    },
     /// The queue stayed full.
     #[error("the event log is too busy to take more, try again in some seconds")]
     Backpressure,

@@ -1,7 +1,7 @@
 //! `/events`: what happened, page by page. Owns the HTTP form of the list and of the filter.
 
 use axum::{Json, extract};
-use panotti_sdk::Event;
+use panotti_sdk::{Event, Filter, filter::Topic};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -13,7 +13,6 @@ use super::{
     input::Query,
     recordings::{blocking, limit},
 };
-use crate::event_log::{Filter, Pattern};
 
 /// Which events, and which part of them.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -96,10 +95,11 @@ pub(super) struct EventContextDocument {
 
 /// The filter that `name` and `correlation_id` ask for.
 pub(super) fn filter(name: Option<String>, correlation_id: Option<Uuid>) -> Result<Filter, Problem> {
-    if let Some(name) = &name {
-        Pattern::parse(name)?;
-    }
-    Ok(Filter { name, correlation_id })
+    let topic = name
+        .map(|name| Topic::parse(&name))
+        .transpose()
+        .map_err(|e| Problem::unprocessable(e.to_string()))?;
+    Ok(Filter { topics: topic.into_iter().collect(), correlation_id, ..Filter::default() })
 }
 
 /// Lists events, newest first unless asked otherwise.

@@ -42,6 +42,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    bus::Bus,
     config::Config,
     event_log::EventLog,
     recordings::Recordings,
@@ -62,6 +63,8 @@ pub struct App {
     pub recordings: Recordings,
     /// The event log.
     pub log: EventLog,
+    /// The bus.
+    pub bus: Bus,
     /// Who may do what.
     pub keys: Keys,
     /// Counters and gauges.

@@ -9,7 +9,7 @@ use axum::{
     response::sse::{self, KeepAlive, Sse},
 };
 use futures_util::{Stream, stream};
-use panotti_sdk::Event;
+use panotti_sdk::{Event, Filter};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use utoipa::IntoParams;
@@ -22,7 +22,6 @@ use super::{
     input::Query,
     recordings::blocking,
 };
-use crate::event_log::Filter;
 
 /// Events read from the log at once.
 const BATCH: usize = 256;

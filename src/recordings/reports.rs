@@ -3,12 +3,12 @@
 
 use std::sync::PoisonError;
 
-use panotti_sdk::names;
+use panotti_sdk::{Filter, names};
 use serde_json::json;
 
 use super::{Error, Inner, Recording, Recordings, State, store::event};
 use crate::{
-    event_log::{Batch, Filter},
+    event_log::Batch,
     speech::{Segment, Transcript},
 };
 
@@ -104,10 +104,7 @@ impl Recordings {
 impl Inner {
     /// The captions of a recording as a transcript without a model; `None` when there are none.
     pub(super) fn captions(&self, recording: &Recording) -> Result<Option<Transcript>, Error> {
-        let filter = Filter {
-            name: Some(names::CAPTION_PUBLISHED.to_string()),
-            correlation_id: Some(recording.correlation_id),
-        };
+        let filter = Filter::topic(names::CAPTION_PUBLISHED.into()).correlated(recording.correlation_id);
         let mut transcript = Transcript { duration_ms: recording.duration_ms, ..Transcript::default() };
         let mut after = 0;
         loop {

@@ -4,7 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::{audio::SampleFormat, event_log::Filter, speech::Segment};
+use crate::{audio::SampleFormat, speech::Segment};
+use panotti_sdk::Filter;
 
 const FORMAT: StreamFormat = StreamFormat { sample: SampleFormat::S16Le, rate_hz: 48_000, channels: 2 };
 

@@ -74,7 +74,7 @@ fn changes_are_events_and_the_key_is_nowhere() {
     let (principal, key) = keys.create("a", Role::Admin).unwrap();
     keys.revoke(&principal.key_id).unwrap();
     let (_, kept) = keys.create("b", Role::Viewer).unwrap();
-    let events = keys.log.read(0, 10, &event_log::Filter::default()).unwrap();
+    let events = keys.log.read(0, 10, &panotti_sdk::Filter::default()).unwrap();
     let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
     assert_eq!(names, ["key.created", "key.revoked", "key.created"]);
     assert_eq!(events[0].context.source_plugin.as_deref(), Some("core"));

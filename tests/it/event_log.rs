@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use panotti::event_log::{Batch, Error, EventLog, Filter, Put, Table};
-use panotti_sdk::{Event, EventName, NewEvent};
+use panotti::event_log::{Batch, Error, EventLog, Put, Table};
+use panotti_sdk::{Event, EventName, Filter, NewEvent};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -35,8 +35,17 @@ mod db_name {
     pub(super) const RECORDINGS: &str = "recordings";
     pub(super) const RECORDINGS_BY_START: &str = "recordings-by-start";
     pub(super) const KEYS: &str = "keys";
-    /// All of version 1.
-    pub(super) const ALL: [&str; 10] = [
+    pub(super) const SUBSCRIPTIONS: &str = "subscriptions";
+    pub(super) const DEAD_LETTERS: &str = "dead-letters";
+    pub(super) const REPLAYS: &str = "replays";
+    pub(super) const FILTERS: &str = "filters";
+    pub(super) const PLUGINS: &str = "plugins";
+    pub(super) const PLUGIN_STATE: &str = "plugin-state";
+    /// Those of version 2.
+    pub(super) const SECOND: [&str; 6] =
+        [SUBSCRIPTIONS, DEAD_LETTERS, REPLAYS, FILTERS, PLUGINS, PLUGIN_STATE];
+    /// Those of version 1.
+    pub(super) const FIRST: [&str; 10] = [
         META,
         EVENTS,
         SEQ_BY_ID,
@@ -50,6 +59,8 @@ mod db_name {
     ];
 }
 
+/// With room for versions to come.
+const MOST_DATABASES: u32 = 32;
 /// In `meta`: how many upgrade steps the file has taken.
 const SCHEMA_KEY: &str = "schema";
 /// In `meta`: the `seq` of the next event, so that none is used twice when old events have been removed.
@@ -79,12 +90,24 @@ pub(super) struct Store {
     recordings_by_start: Database<Str, Bytes>,
     /// Rows of [`Table::Keys`].
     keys: Database<Str, Bytes>,
+    /// Rows of [`Table::Subscriptions`].
+    subscriptions: Database<Str, Bytes>,
+    /// Rows of [`Table::DeadLetters`].
+    dead_letters: Database<Str, Bytes>,
+    /// Rows of [`Table::Replays`].
+    replays: Database<Str, Bytes>,
+    /// Rows of [`Table::Filters`].
+    filters: Database<Str, Bytes>,
+    /// Rows of [`Table::Plugins`].
+    plugins: Database<Str, Bytes>,
+    /// Rows of [`Table::PluginState`].
+    plugin_state: Database<Str, Bytes>,
 }
 
 /// Opens the environment at `dir` and brings it to the present schema.
 pub(super) fn open(dir: &Path) -> Result<Store, Error> {
     let failed = |source| Error::open(dir, source);
-    let env = open::environment(dir, db_name::ALL.len() as u32 + 8)?;
+    let env = open::environment(dir, MOST_DATABASES)?;
     let mut txn = env.write_txn().map_err(failed)?;
     let meta: Meta = env.create_database(&mut txn, Some(db_name::META)).map_err(failed)?;
     let found = meta.get(&txn, SCHEMA_KEY).map_err(failed)?.unwrap_or(0);
@@ -113,6 +136,12 @@ pub(super) fn open(dir: &Path) -> Result<Store, Error> {
         recordings: database!(RECORDINGS),
         recordings_by_start: database!(RECORDINGS_BY_START),
         keys: database!(KEYS),
+        subscriptions: database!(SUBSCRIPTIONS),
+        dead_letters: database!(DEAD_LETTERS),
+        replays: database!(REPLAYS),
+        filters: database!(FILTERS),
+        plugins: database!(PLUGINS),
+        plugin_state: database!(PLUGIN_STATE),
         env: env.clone(),
     };
     txn.commit().map_err(failed)?;
@@ -143,6 +172,12 @@ impl Store {
             Table::Recordings => self.recordings,
             Table::RecordingsByStart => self.recordings_by_start,
             Table::Keys => self.keys,
+            Table::Subscriptions => self.subscriptions,
+            Table::DeadLetters => self.dead_letters,
+            Table::Replays => self.replays,
+            Table::Filters => self.filters,
+            Table::Plugins => self.plugins,
+            Table::PluginState => self.plugin_state,
         }
     }
 
@@ -213,6 +248,22 @@ impl Store {
         let end = before.map_or(Bound::Unbounded, Bound::Excluded);
         self.rows(table)
             .rev_range(txn, &(Bound::Unbounded, end))?
+            .take(limit)
+            .map(|row| row.map(|(key, value)| (key.to_owned(), value.to_owned())))
+            .collect()
+    }
+
+    /// Rows with a key above `after`, least key first.
+    pub(super) fn rows_forward(
+        &self,
+        txn: &RoTxn<'_>,
+        table: Table,
+        after: Option<&str>,
+        limit: usize,
+    ) -> heed::Result<Vec<(String, Vec<u8>)>> {
+        let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.rows(table)
+            .range(txn, &(begin, Bound::Unbounded))?
             .take(limit)
             .map(|row| row.map(|(key, value)| (key.to_owned(), value.to_owned())))
             .collect()

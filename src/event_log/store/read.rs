@@ -1,15 +1,18 @@
 //! Finding events. Owns which index answers which question, and reading several as one.
 
-use std::{collections::BinaryHeap, ops::Bound};
+use std::{
+    collections::{BTreeSet, BinaryHeap},
+    ops::Bound,
+};
 
 use heed::{
     Database, RoTxn,
     types::{Bytes, DecodeIgnore},
 };
-use panotti_sdk::Event;
+use panotti_sdk::{Event, Filter, filter::Topic};
 use uuid::Uuid;
 
-use super::{super::filter::Parsed, Error, Store, correlation_key, envelope, name_key};
+use super::{Error, Store, correlation_key, envelope, name_key};
 
 /// Events from `first` to `last`, both included.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +53,7 @@ impl Store {
         txn: &RoTxn<'_>,
         range: Range,
         limit: usize,
-        filter: &Parsed,
+        filter: &Filter,
     ) -> Result<Vec<Event>, Error> {
         let mut found = Vec::new();
         if limit == 0 || range.first > range.last {
@@ -69,16 +72,29 @@ impl Store {
     }
 
     /// Ordered sequences that together hold every wanted event, and as few others as an index can tell.
-    fn sources<'t>(&self, txn: &'t RoTxn<'_>, range: Range, filter: &Parsed) -> heed::Result<Vec<Seqs<'t>>> {
+    fn sources<'t>(&self, txn: &'t RoTxn<'_>, range: Range, filter: &Filter) -> heed::Result<Vec<Seqs<'t>>> {
         if let Some(id) = filter.correlation_id {
             return Ok(vec![index(self.by_correlation, txn, range, |seq| correlation_key(id, seq))?]);
         }
-        let Some(pattern) = &filter.name else {
+        if filter.topics.is_empty() || filter.topics.iter().any(Topic::is_all) {
             let events = self.events.remap_types::<Bytes, DecodeIgnore>();
             return Ok(vec![index(events, txn, range, |seq| seq.to_be_bytes().to_vec())?]);
-        };
+        }
         let mut sources = Vec::new();
-        let prefix = pattern.prefix();
+        // Topics may overlap: each name is looked for once.
+        let mut found = BTreeSet::new();
+        for topic in &filter.topics {
+            self.names(txn, topic, &mut found)?;
+        }
+        for name in &found {
+            sources.push(index(self.by_name, txn, range, |seq| name_key(name.as_bytes(), seq))?);
+        }
+        Ok(sources)
+    }
+
+    /// The names of stored events that fit `topic`.
+    fn names(&self, txn: &RoTxn<'_>, topic: &Topic, found: &mut BTreeSet<String>) -> heed::Result<()> {
+        let prefix = topic.prefix();
         // From one name to the next, without looking at their events. No name begins with a zero byte, and
         // LMDB takes no empty key.
         let mut from = if prefix.is_empty() { vec![0] } else { prefix.clone().into_bytes() };
@@ -88,12 +104,12 @@ impl Store {
             if !name.starts_with(prefix.as_bytes()) {
                 break;
             }
-            if std::str::from_utf8(name).is_ok_and(|name| pattern.matches(name)) {
-                sources.push(index(self.by_name, txn, range, |seq| name_key(name, seq))?);
+            if let Some(name) = std::str::from_utf8(name).ok().filter(|name| topic.matches(name)) {
+                found.insert(name.to_owned());
             }
             from = [name, &[1]].concat();
         }
-        Ok(sources)
+        Ok(())
     }
 }
 

@@ -9,7 +9,8 @@ use super::{Meta, SCHEMA_KEY, db_name};
 type Step = (&'static str, fn(&Env<WithoutTls>, &mut RwTxn<'_>) -> heed::Result<()>);
 
 /// In order; a step that has been released is never changed.
-const STEPS: &[Step] = &[("create the databases", create)];
+const STEPS: &[Step] =
+    &[("create the databases", create), ("create the databases of the bus", create_second)];
 
 /// The version this program reads and writes.
 pub(in super::super) const SCHEMA: u64 = STEPS.len() as u64;
@@ -25,7 +26,14 @@ pub(super) fn run(env: &Env<WithoutTls>, txn: &mut RwTxn<'_>, meta: Meta, versio
 }
 
 fn create(env: &Env<WithoutTls>, txn: &mut RwTxn<'_>) -> heed::Result<()> {
-    for name in db_name::ALL {
+    for name in db_name::FIRST {
+        env.create_database::<Bytes, Bytes>(txn, Some(name))?;
+    }
+    Ok(())
+}
+
+fn create_second(env: &Env<WithoutTls>, txn: &mut RwTxn<'_>) -> heed::Result<()> {
+    for name in db_name::SECOND {
         env.create_database::<Bytes, Bytes>(txn, Some(name))?;
     }
     Ok(())

@@ -5,11 +5,12 @@ mod disk;
 
 use std::{collections::HashMap, path::Path};
 
-use panotti_sdk::{EventName, NewEvent, Priority};
+use panotti_sdk::{Event, EventName, Filter, NewEvent, Priority, filter::Topic};
 use proptest::prelude::*;
 use serde_json::json;
+use uuid::Uuid;
 
-use super::{filter::Parsed, *};
+use super::*;
 
 fn event(name: &str, n: usize) -> NewEvent {
     NewEvent::new(name.parse::<EventName>().unwrap(), json!({ "n": n }))
@@ -25,7 +26,6 @@ fn put(key: &str, value: Option<&[u8]>) -> Put {
 
 /// What is wanted of `all`, found by looking at each.
 fn reference(all: &[Event], filter: &Filter) -> Vec<Event> {
-    let filter = Parsed::new(filter).unwrap();
     all.iter().filter(|event| filter.wants(event)).cloned().collect()
 }
 
@@ -187,19 +187,7 @@ fn what_cannot_be_opened_says_why() {
     log.append_blocking(events(vec![event("a.b", 1)])).unwrap();
 }
 
-#[test]
-fn patterns_that_are_none_say_where() {
-    for (pattern, at) in
-        [("", 0), ("a", 1), ("a..b", 2), ("a.B", 2), ("a.b*", 3), ("**.b", 3), ("a.***", 2), ("*", 1)]
-    {
-        match Pattern::parse(pattern) {
-            Err(Error::Pattern { at: found, .. }) => assert_eq!(found, at, "{pattern}"),
-            other => panic!("{pattern}: {other:?}"),
-        }
-    }
-}
-
-/// Names of few words, so that patterns meet them.
+/// Names of few words, so that topics meet them.
 fn name() -> impl Strategy<Value = String> {
     prop::collection::vec("[ab_]{1,2}", 2..5).prop_map(|words| words.join("."))
 }
@@ -215,33 +203,7 @@ fn pattern() -> impl Strategy<Value = String> {
     })
 }
 
-/// The definition, word for word.
-fn naive(pattern: &[&str], name: &[&str]) -> bool {
-    match (pattern, name) {
-        (["**"], _) | ([], []) => true,
-        (["*", pattern @ ..], [_, name @ ..]) => naive(pattern, name),
-        ([wanted, pattern @ ..], [word, name @ ..]) => wanted == word && naive(pattern, name),
-        _ => false,
-    }
-}
-
 proptest! {
-    #[test]
-    fn patterns_mean_what_they_say(pattern in pattern(), name in name()) {
-        let words = |text: &str| text.split('.').map(str::to_owned).collect::<Vec<_>>();
-        let (pattern_words, name_words) = (words(&pattern), words(&name));
-        let expected = naive(
-            &pattern_words.iter().map(String::as_str).collect::<Vec<_>>(),
-            &name_words.iter().map(String::as_str).collect::<Vec<_>>(),
-        );
-        prop_assert_eq!(Pattern::parse(&pattern).unwrap().matches(&name), expected);
-    }
-
-    #[test]
-    fn any_text_is_a_pattern_or_an_error(text in "\\PC*") {
-        drop(Pattern::parse(&text));
-    }
-
     #[test]
     fn any_bytes_are_an_event_or_an_error(mut bytes in prop::collection::vec(any::<u8>(), 0..300), known in any::<bool>()) {
         if let (true, Some(version)) = (known, bytes.first_mut()) {
@@ -331,7 +293,8 @@ proptest! {
                     }
                 }
                 Step::Read { after, limit, name, meeting: id, back } => {
-                    let filter = Filter { name, correlation_id: id.map(meeting) };
+                    let topics = name.map(|name| name.parse::<Topic>().unwrap()).into_iter().collect();
+                    let filter = Filter { topics, correlation_id: id.map(meeting), ..Filter::default() };
                     let mut expected = reference(&all, &filter);
                     let found = if back {
                         expected.retain(|event| event.seq < u64::from(after));

@@ -64,6 +64,7 @@ fn app(dir: &std::path::Path, admin: Option<&str>, access: Access) -> App {
     let mut config = Config::default();
     config.storage.data_dir = dir.to_owned();
     let log = EventLog::open(&config.storage.events_dir()).unwrap();
+    let bus = Bus::start(log.clone(), tokio::runtime::Handle::current()).unwrap();
     let (recordings, mut commands) =
         Recordings::open(log.clone(), &config.storage.recordings_dir(), Vec::new()).unwrap();
     std::thread::spawn(move || {
@@ -85,6 +86,7 @@ fn app(dir: &std::path::Path, admin: Option<&str>, access: Access) -> App {
         recordings,
         keys: Keys::new(log.clone(), admin.map(str::to_owned)),
         log,
+        bus,
         status: Arc::default(),
         config: Arc::new(config),
         access,
