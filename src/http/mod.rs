@@ -20,6 +20,7 @@ mod input;
 mod media;
 mod original;
 mod page;
+mod plugins;
 mod range;
 mod recordings;
 mod stream;
@@ -45,6 +46,7 @@ use crate::{
     bus::Bus,
     config::Config,
     event_log::EventLog,
+    plugins::Plugins,
     recordings::Recordings,
     security::{Keys, Role},
     status::Status,
@@ -65,6 +67,8 @@ pub struct App {
     pub log: EventLog,
     /// The bus.
     pub bus: Bus,
+    /// The plugins.
+    pub plugins: Plugins,
     /// Who may do what.
     pub keys: Keys,
     /// Counters and gauges.

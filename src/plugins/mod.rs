@@ -5,20 +5,28 @@
 //! or keeps the processor hurts neither the API nor its neighbours.
 
 mod error;
+mod home;
+mod host;
+mod instance;
 mod lifecycle;
 mod list;
+mod manager;
+mod memory;
 mod plan;
 mod secrets;
 mod settings;
+mod slot;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use panotti_sdk::{Descriptor, Health, Request, Response};
+use panotti_sdk::{Descriptor, Health, Request, Response, Route};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::runtime::Handle;
+use utoipa::ToSchema;
 
+use self::manager::Manager;
 pub use self::{
     error::Error,
     lifecycle::{State, Transition},
@@ -46,16 +54,11 @@ pub struct Site {
 /// All plugins. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Plugins {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    descriptors: &'static [Descriptor],
+    host: Arc<Manager>,
 }
 
 /// How a plugin is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PluginStatus {
     /// Its name, which is its id.
     pub name: String,
@@ -70,8 +73,10 @@ pub struct PluginStatus {
     /// Why, where there is a reason.
     pub reason: Option<String>,
     /// Since when.
+    #[schema(value_type = String, format = DateTime)]
     pub since: Timestamp,
     /// What it says of itself; `None` when it does not run.
+    #[schema(value_type = Option<Object>)]
     pub health: Option<Health>,
     /// Names of the plugins it needs.
     pub dependencies: Vec<String>,
@@ -92,53 +97,68 @@ pub struct PluginStatus {
 }
 
 /// A plugin in full.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PluginDetail {
     /// How it is.
     #[serde(flatten)]
     pub status: PluginStatus,
     /// JSON Schema of its configuration, with the settings every plugin has.
+    #[schema(value_type = Object)]
     pub schema: Value,
     /// Its configuration, with every default; secrets only by name.
+    #[schema(value_type = Object)]
     pub config: Value,
     /// What it may do.
+    #[schema(value_type = Object)]
     pub permissions: Value,
     /// Its routes.
+    #[schema(value_type = Vec<Object>)]
     pub routes: Value,
     /// The last transitions, newest first.
     pub history: Vec<Transition>,
 }
 
 /// What a new configuration changed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Reconfigured {
     /// Paths of the keys that have another value now.
     pub changed: Vec<String>,
     /// The configuration, as in [`PluginDetail::config`].
+    #[schema(value_type = Object)]
     pub config: Value,
     /// How the plugin is with it.
     pub status: PluginStatus,
 }
 
 impl Plugins {
-    /// Reads the settings, works out what may run and starts it, dependencies first. A plugin that cannot
-    /// run hurts only those that need it.
+    /// Reads the settings, works out what may run and begins to start it, dependencies first, on
+    /// `runtime`. A plugin that cannot run hurts only those that need it.
     ///
     /// # Errors
     /// [`Error::Directory`] and [`Error::Log`].
     pub fn start(
         descriptors: &'static [Descriptor],
-        _site: Site,
-        _log: &EventLog,
-        _bus: &Bus,
-        _runtime: &Handle,
+        site: Site,
+        log: &EventLog,
+        bus: &Bus,
+        runtime: &Handle,
     ) -> Result<Self, Error> {
-        Ok(Self { inner: Arc::new(Inner { descriptors }) })
+        std::fs::create_dir_all(&site.settings_dir)
+            .map_err(|source| Error::Directory { path: site.settings_dir.clone(), source })?;
+        let host = Manager::new(descriptors, site, log, bus, runtime);
+        let begin = host.clone();
+        runtime.spawn(async move { begin.reconcile().await });
+        Ok(Self { host })
+    }
+
+    /// Ready when every plugin has been started or cannot be.
+    pub async fn settled(&self) {
+        self.host.settled().await;
     }
 
     /// All plugins by name.
     pub fn list(&self) -> Vec<PluginStatus> {
-        Vec::new()
+        self.host.list()
     }
 
     /// One plugin in full.
@@ -146,7 +166,16 @@ impl Plugins {
     /// # Errors
     /// [`Error::Unknown`], [`Error::NotCompiledIn`].
     pub fn get(&self, name: &str) -> Result<PluginDetail, Error> {
-        Err(Error::unknown(name, self.inner.descriptors))
+        let slot = self.host.slot(name)?;
+        let descriptor = slot.descriptor;
+        Ok(PluginDetail {
+            status: self.host.status(slot),
+            schema: settings::schema(descriptor),
+            config: slot.settings().map_or(Value::Null, |it| it.shown()),
+            permissions: serde_json::to_value(descriptor.permissions).unwrap_or_default(),
+            routes: serde_json::to_value(descriptor.routes).unwrap_or_default(),
+            history: slot.history(),
+        })
     }
 
     /// Enables a plugin for good and starts it. Enabling one that is enabled tries a failed one again.
@@ -154,7 +183,7 @@ impl Plugins {
     /// # Errors
     /// [`Error::Unknown`], [`Error::NotCompiledIn`], [`Error::Settings`], [`Error::Write`].
     pub async fn enable(&self, name: &str) -> Result<PluginStatus, Error> {
-        Err(Error::unknown(name, self.inner.descriptors))
+        self.host.switch(name, true).await
     }
 
     /// Disables a plugin for good: it is stopped, gets no events and keeps its place in the log.
@@ -162,7 +191,7 @@ impl Plugins {
     /// # Errors
     /// As [`Self::enable`].
     pub async fn disable(&self, name: &str) -> Result<PluginStatus, Error> {
-        Err(Error::unknown(name, self.inner.descriptors))
+        self.host.switch(name, false).await
     }
 
     /// Validates a configuration, keeps it, and lets the plugin run with it. No event is lost.
@@ -170,18 +199,44 @@ impl Plugins {
     /// # Errors
     /// As [`Self::enable`], and [`Error::Settings`] with everything that is wrong.
     pub async fn configure(&self, name: &str, config: Value) -> Result<Reconfigured, Error> {
-        drop(config);
-        Err(Error::unknown(name, self.inner.descriptors))
+        self.host.configure(name, config).await
+    }
+
+    /// The route of a plugin for `method` and `path` (below `/plugins/{name}`), running or not.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::NotCompiledIn`].
+    pub fn route(&self, name: &str, method: &str, path: &str) -> Result<Option<&'static Route>, Error> {
+        let fits = |route: &&Route| {
+            let (mut wanted, mut segments) = (route.path.split('/'), path.split('/'));
+            route.method == method
+                && wanted.by_ref().all(|it| {
+                    segments.next().is_some_and(|segment| {
+                        it == segment || (it.starts_with('{') && !segment.is_empty())
+                    })
+                })
+                && segments.next().is_none()
+        };
+        Ok(self.host.slot(name)?.descriptor.routes.iter().find(fits))
     }
 
     /// Hands a request to the plugin. The caller has looked at the role that the route asks for.
     ///
     /// # Errors
-    /// [`Error::Unknown`], [`Error::NotRunning`], [`Error::Hung`].
-    pub async fn call(&self, name: &str, _request: Request) -> Result<Response, Error> {
-        Err(Error::unknown(name, self.inner.descriptors))
+    /// [`Error::Unknown`], [`Error::NotRunning`].
+    pub async fn call(&self, name: &str, request: Request) -> Result<Response, Error> {
+        let slot = self.host.slot(name)?;
+        match slot.instance() {
+            Some(instance) => Ok(instance.call(request).await),
+            None => Err(Error::NotRunning {
+                name: name.to_owned(),
+                reason: slot.transition().map_or_else(String::new, |it| it.reason),
+            }),
+        }
     }
 
-    /// Stops all, dependents first; what does not end within `within` is abandoned with a record.
-    pub async fn stop(&self, _within: Duration) {}
+    /// Stops all, dependents first; what does not end within `patience` is abandoned with a record.
+    pub async fn stop(&self, patience: Duration) {
+        self.host.stop(patience).await;
+    }
 }

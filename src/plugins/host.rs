@@ -1,0 +1,178 @@
+//! What stands behind a plugin's context. Owns permissions and their audit, and how an outbox becomes a
+//! batch of the log.
+
+use std::{path::PathBuf, sync::Arc};
+
+use panotti_sdk::{
+    BoxFuture, ContextError, Descriptor, Event, Filter, NewEvent, Outbox, SecretText, Service, Work,
+    async_trait, filter::Topic, names,
+};
+use serde_json::json;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Site, secrets};
+use crate::{
+    bus::Effects,
+    event_log::{Batch, EventLog, Put, Table},
+};
+
+/// Longest key of a plugin's state, bytes: with the plugin's name it fits a row's key.
+const KEY_LIMIT: usize = 128;
+/// Largest value of a plugin's state, bytes.
+const VALUE_LIMIT: usize = 1 << 20;
+/// Most keys of one answer.
+const KEYS: usize = 1000;
+
+/// One plugin's host.
+#[derive(Debug)]
+pub(super) struct PluginHost {
+    pub(super) descriptor: &'static Descriptor,
+    /// Topics it may publish.
+    publish: Vec<Topic>,
+    log: EventLog,
+    site: Arc<Site>,
+    /// Of the plugin's own thread.
+    runtime: Handle,
+    pub(super) stopping: CancellationToken,
+}
+
+impl PluginHost {
+    pub(super) fn new(
+        descriptor: &'static Descriptor,
+        log: EventLog,
+        site: Arc<Site>,
+        runtime: Handle,
+    ) -> Self {
+        // The conformance test sees to it that they are topics; one that is none permits nothing.
+        let publish = descriptor.permissions.publish.iter().filter_map(|it| it.parse().ok()).collect();
+        Self { descriptor, publish, log, site, runtime, stopping: CancellationToken::new() }
+    }
+
+    /// What `outbox` changes in the log; children of `parent`, where there is one.
+    pub(super) fn effects(&self, outbox: Outbox, parent: Option<&Event>) -> Result<Effects, ContextError> {
+        let events = outbox.events.into_iter().map(|event| self.own(event, parent));
+        let puts = outbox.state.into_iter().map(|(key, value)| self.row(&key, value));
+        Ok(Effects { events: events.collect::<Result<_, _>>()?, puts: puts.collect::<Result<_, _>>()? })
+    }
+
+    /// The event as this plugin's, if it may publish it.
+    fn own(&self, event: NewEvent, parent: Option<&Event>) -> Result<NewEvent, ContextError> {
+        if !self.publish.iter().any(|topic| topic.matches(event.name.as_str())) {
+            return Err(self.refuse("publish", event.name.as_str()));
+        }
+        let event = event.from_source(self.descriptor.name);
+        Ok(match parent {
+            Some(parent) if event.correlation_id.is_none() => event.caused_by(parent),
+            _ => event,
+        })
+    }
+
+    fn row(&self, key: &str, value: Option<Vec<u8>>) -> Result<Put, ContextError> {
+        let refuse = |reason: String| ContextError::State { key: key.chars().take(KEY_LIMIT).collect(), reason };
+        if key.is_empty() || key.len() > KEY_LIMIT {
+            return Err(refuse(format!("a key has 1 to {KEY_LIMIT} bytes")));
+        }
+        if value.as_ref().is_some_and(|it| it.len() > VALUE_LIMIT) {
+            return Err(refuse(format!("a value has at most {VALUE_LIMIT} bytes")));
+        }
+        Ok(Put { table: Table::PluginState, key: self.key(key), value })
+    }
+
+    fn key(&self, key: &str) -> String {
+        format!("{}/{key}", self.descriptor.name)
+    }
+
+    fn allow(&self, service: Service, what: &str) -> Result<(), ContextError> {
+        match self.descriptor.permissions.services.contains(&service) {
+            true => Ok(()),
+            false => Err(self.refuse("use the service", what)),
+        }
+    }
+
+    /// Says no, and notes that it was tried.
+    fn refuse(&self, permission: &str, what: &str) -> ContextError {
+        let plugin = self.descriptor.name;
+        tracing::warn!(plugin, permission, what, "A plugin tried what it may not.");
+        let payload = json!({ "plugin": plugin, "permission": permission, "what": what });
+        let event = NewEvent::new(names::PLUGIN_PERMISSION_DENIED, payload).from_source("core");
+        let log = self.log.clone();
+        // The plugin need not wait, and a full queue is no reason to let it through.
+        self.runtime.spawn_blocking(move || {
+            if let Err(error) = log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
+                tracing::error!(error = crate::error_chain::chain(&error), "An event was lost.");
+            }
+        });
+        ContextError::Permission { plugin: plugin.to_owned(), what: format!("{permission} {what}") }
+    }
+}
+
+fn host(what: &'static str) -> impl FnOnce(crate::event_log::Error) -> ContextError {
+    move |source| ContextError::Host { what, source: source.into() }
+}
+
+#[async_trait]
+impl panotti_sdk::Host for PluginHost {
+    async fn commit(&self, outbox: Outbox) -> Result<Vec<Arc<Event>>, ContextError> {
+        let Effects { events, puts } = self.effects(outbox, None)?;
+        let batch = Batch { events, puts, idempotency_key: None };
+        self.log.append(batch).await.map_err(host("commit"))
+    }
+
+    fn state(&self, key: &str) -> Result<Option<Vec<u8>>, ContextError> {
+        self.log.get(Table::PluginState, &self.key(key)).map_err(host("read the state"))
+    }
+
+    fn state_keys(&self, prefix: &str) -> Result<Vec<String>, ContextError> {
+        let begin = self.key(prefix);
+        let own = self.key("");
+        let mut keys = Vec::new();
+        if self.log.get(Table::PluginState, &begin).map_err(host("read the state"))?.is_some() {
+            keys.push(prefix.to_owned());
+        }
+        let rows = self.log.rows(Table::PluginState, Some(&begin), KEYS).map_err(host("read the state"))?;
+        let found = rows.into_iter().map(|(key, _)| key).take_while(|key| key.starts_with(&begin));
+        keys.extend(found.filter_map(|key| key.strip_prefix(&own).map(str::to_owned)));
+        keys.truncate(KEYS);
+        Ok(keys)
+    }
+
+    fn events(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, ContextError> {
+        self.allow(Service::Events, "events")?;
+        self.log.read(after, limit, filter).map_err(host("read the log"))
+    }
+
+    fn event(&self, id: Uuid) -> Result<Option<Event>, ContextError> {
+        self.allow(Service::Events, "events")?;
+        self.log.get_event(id).map_err(host("read the log"))
+    }
+
+    fn secret(&self, name: &str) -> Result<SecretText, ContextError> {
+        self.allow(Service::Secrets, "secrets")?;
+        secrets::read(&self.site, name)
+    }
+
+    fn directory(&self) -> Result<PathBuf, ContextError> {
+        let path = self.site.data_dir.join("plugins").join(self.descriptor.name);
+        std::fs::create_dir_all(&path).map_err(|source| ContextError::Host {
+            what: "create the plugin's directory",
+            source: source.into(),
+        })?;
+        Ok(path)
+    }
+
+    fn recordings(&self) -> Result<PathBuf, ContextError> {
+        self.allow(Service::Recordings, "recordings")?;
+        Ok(self.site.recordings_dir.clone())
+    }
+
+    fn blocking(&self, work: Work) -> BoxFuture<Result<(), ContextError>> {
+        let task = self.runtime.spawn_blocking(work);
+        Box::pin(async { task.await.map_err(|_| ContextError::Work) })
+    }
+
+    fn stopping(&self) -> BoxFuture<()> {
+        Box::pin(self.stopping.clone().cancelled_owned())
+    }
+}

@@ -1,0 +1,379 @@
+//! Which plugins run. Owns bringing what runs in line with what may run, whenever that changes; leaves
+//! single steps to `slot`, and what may run to `plan`.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use panotti_sdk::{Descriptor, NewEvent, names};
+use serde_json::{Value, json};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, mpsc, watch},
+};
+
+use super::{
+    Error, Plan, PluginStatus, Reconfigured, SettingsProblem, Site, State,
+    instance::NotStarted,
+    plan::plan,
+    settings,
+    slot::{Next, STOP_WITHIN, Slot},
+};
+use crate::{
+    bus::Bus,
+    error_chain::chain,
+    event_log::{Batch, EventLog},
+};
+
+/// How often memory is looked at.
+const WATCH: Duration = Duration::from_secs(2);
+/// How many of those pass between two questions for health: 30 s.
+const ASK: u32 = 15;
+
+/// The one that decides.
+pub(super) struct Manager {
+    slots: BTreeMap<&'static str, Arc<Slot>>,
+    descriptors: &'static [Descriptor],
+    site: Arc<Site>,
+    log: EventLog,
+    bus: Bus,
+    runtime: Handle,
+    /// Held while what runs changes.
+    change: Mutex<()>,
+    settled: watch::Sender<bool>,
+    /// Set when everything stops: nothing is started any more.
+    stopping: watch::Sender<bool>,
+}
+
+impl fmt::Debug for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manager").field("plugins", &self.slots.keys()).finish_non_exhaustive()
+    }
+}
+
+impl Manager {
+    pub(super) fn new(
+        descriptors: &'static [Descriptor],
+        site: Site,
+        log: &EventLog,
+        bus: &Bus,
+        runtime: &Handle,
+    ) -> Arc<Self> {
+        let site = Arc::new(site);
+        let slot = |(index, it): (usize, &'static Descriptor)| {
+            (it.name, Arc::new(Slot::new(it, index, site.clone(), log.clone(), bus.clone())))
+        };
+        Arc::new(Self {
+            slots: descriptors.iter().enumerate().map(slot).collect(),
+            descriptors,
+            log: log.clone(),
+            bus: bus.clone(),
+            runtime: runtime.clone(),
+            change: Mutex::new(()),
+            settled: watch::Sender::new(false),
+            stopping: watch::Sender::new(false),
+            site,
+        })
+    }
+
+    pub(super) async fn settled(&self) {
+        // The sender is this manager's own.
+        self.settled.subscribe().wait_for(|it| *it).await.ok();
+    }
+
+    pub(super) fn slot(&self, name: &str) -> Result<&Arc<Slot>, Error> {
+        self.slots.get(name).ok_or_else(|| Error::unknown(name, self.descriptors))
+    }
+
+    /// Brings what runs in line with the settings.
+    pub(super) async fn reconcile(self: &Arc<Self>) {
+        let _change = self.change.lock().await;
+        self.bring_in_line().await;
+        self.settled.send_replace(true);
+    }
+
+    /// Reads one plugin's settings; what is wrong with them as its reason.
+    fn read(&self, slot: &Slot) -> Result<bool, String> {
+        match settings::load(&self.site, slot.descriptor) {
+            Ok(read) => {
+                let enabled = read.enabled;
+                slot.set_settings(Some(read));
+                slot.held_back().filter(|_| enabled).map_or(Ok(enabled), Err)
+            }
+            Err(problems) => {
+                slot.set_settings(None);
+                Err(tell(&problems))
+            }
+        }
+    }
+
+    /// The caller holds `change`.
+    async fn bring_in_line(self: &Arc<Self>) {
+        loop {
+            let read: BTreeMap<_, _> = self.slots.iter().map(|(name, slot)| (*name, self.read(slot))).collect();
+            let extra = |name: &str| {
+                let settings = self.slots.get(name).and_then(|it| it.settings());
+                settings.map_or_else(Vec::new, |it| it.dependencies)
+            };
+            let plans = plan(self.descriptors, |name| read.get(name).cloned().unwrap_or(Ok(false)), extra);
+            self.stop_what_must_not_run(&plans).await;
+            if *self.stopping.borrow() || self.start_what_may_run(&plans).await {
+                return;
+            }
+            // One could not be started: those that need it may not run either.
+        }
+    }
+
+    async fn stop_what_must_not_run(&self, plans: &BTreeMap<&'static str, Plan>) {
+        let mut of_rank: BTreeMap<usize, Vec<&Arc<Slot>>> = BTreeMap::new();
+        for slot in self.slots.values().filter(|it| it.instance().is_some()) {
+            if !matches!(plans.get(slot.descriptor.name), Some(Plan::Run { .. })) {
+                of_rank.entry(self.depth(slot.descriptor)).or_default().push(slot);
+            }
+        }
+        for slots in of_rank.into_values().rev() {
+            join_all(slots.into_iter().map(|slot| async move {
+                let reason = match plans.get(slot.descriptor.name) {
+                    Some(Plan::Failed(reason)) => reason,
+                    _ => "it was disabled",
+                };
+                slot.stop(reason, STOP_WITHIN).await;
+            }))
+            .await;
+        }
+        for (name, plan) in plans {
+            let Some(slot) = self.slots.get(name) else { continue };
+            match plan {
+                Plan::Disabled => slot.enter(State::Disabled, "it is not enabled").await,
+                Plan::Failed(reason) => slot.enter(State::Failed, reason).await,
+                Plan::Run { .. } => {}
+            }
+        }
+    }
+
+    /// How many plugins lie below it at most: those with more stop first.
+    fn depth(&self, descriptor: &Descriptor) -> usize {
+        fn below(of: &Descriptor, all: &[Descriptor], left: usize) -> usize {
+            let named = |name: &str| all.iter().find(|it| it.name == name);
+            let deeper = of.dependencies.iter().filter_map(|it| named(it.name)).filter(|_| left > 0);
+            deeper.map(|it| 1 + below(it, all, left - 1)).max().unwrap_or(0)
+        }
+        below(descriptor, self.descriptors, self.descriptors.len())
+    }
+
+    /// `false` when one could not be started.
+    async fn start_what_may_run(self: &Arc<Self>, plans: &BTreeMap<&'static str, Plan>) -> bool {
+        let mut of_rank: BTreeMap<usize, Vec<&Arc<Slot>>> = BTreeMap::new();
+        for (name, plan) in plans {
+            if let (Plan::Run { rank }, Some(slot)) = (plan, self.slots.get(name))
+                && slot.instance().is_none()
+            {
+                of_rank.entry(*rank).or_default().push(slot);
+            }
+        }
+        for slots in of_rank.into_values() {
+            let started = join_all(slots.into_iter().map(|slot| self.launch(slot))).await;
+            if started.contains(&false) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// `false` when it does not run.
+    async fn launch(self: &Arc<Self>, slot: &Arc<Slot>) -> bool {
+        let Some(settings) = slot.settings() else { return true };
+        slot.enter(State::Configured, "").await;
+        let (sender, breakdowns) = mpsc::unbounded_channel();
+        let started = match slot.build(&settings, sender).await {
+            Ok(instance) => slot.start(instance, &settings).await,
+            Err(error) => Err(error),
+        };
+        match started {
+            Ok(()) => {
+                self.watch(slot.clone(), breakdowns);
+                true
+            }
+            Err(NotStarted::Permanent(reason)) => {
+                slot.hold_back(&reason);
+                slot.enter(State::Failed, &reason).await;
+                false
+            }
+            Err(NotStarted::Retryable(reason)) => {
+                // Those that need it wait with it.
+                slot.hold_back(&reason);
+                self.after_failure(slot, &reason).await;
+                false
+            }
+        }
+    }
+
+    /// Looks after a running plugin until it is stopped or breaks down.
+    fn watch(self: &Arc<Self>, slot: Arc<Slot>, mut breakdowns: mpsc::UnboundedReceiver<String>) {
+        let manager = self.clone();
+        let of = slot.instance();
+        self.runtime.spawn(async move {
+            let same = |slot: &Slot| match (slot.instance(), &of) {
+                (Some(now), Some(of)) => Arc::ptr_eq(&now, of),
+                _ => false,
+            };
+            let mut tick = tokio::time::interval(WATCH);
+            let mut ticks = 0_u32;
+            let reason = loop {
+                let breakdown = tokio::select! {
+                    breakdown = breakdowns.recv() => match breakdown {
+                        Some(it) => Some(it),
+                        None => return,
+                    },
+                    _ = tick.tick() => {
+                        ticks = ticks.wrapping_add(1);
+                        let seen = slot.watch().await;
+                        if seen.is_none() && ticks.is_multiple_of(ASK) { slot.ask().await } else { seen }
+                    }
+                };
+                if !same(&slot) {
+                    return;
+                }
+                if let Some(reason) = breakdown {
+                    break reason;
+                }
+            };
+            let _change = manager.change.lock().await;
+            // Somebody may have stopped it while this waited.
+            if same(&slot) {
+                slot.stop(&reason, STOP_WITHIN).await;
+                if !manager.after_failure(&slot, &reason).await {
+                    manager.bring_in_line().await;
+                }
+            }
+        });
+    }
+
+    /// Arranges the restart of a plugin that does not run any more. `false` when it is given up.
+    async fn after_failure(self: &Arc<Self>, slot: &Arc<Slot>, reason: &str) -> bool {
+        match slot.failed(reason) {
+            Next::GiveUp(reason) => {
+                slot.enter(State::Failed, &reason).await;
+                false
+            }
+            Next::Again(pause) => {
+                slot.enter(State::Failed, &format!("{reason}; tried again in {} s", pause.as_secs())).await;
+                let (manager, slot) = (self.clone(), slot.clone());
+                self.runtime.spawn(async move {
+                    let mut stopping = manager.stopping.subscribe();
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {
+                            slot.release();
+                            manager.reconcile().await;
+                        }
+                        _ = stopping.wait_for(|it| *it) => {}
+                    }
+                });
+                true
+            }
+        }
+    }
+
+    pub(super) async fn switch(self: &Arc<Self>, name: &str, on: bool) -> Result<PluginStatus, Error> {
+        let slot = self.slot(name)?.clone();
+        let _change = self.change.lock().await;
+        settings::set_enabled(&self.site, slot.descriptor, on)?;
+        if on {
+            slot.forgive();
+        }
+        self.bring_in_line().await;
+        Ok(self.status(&slot))
+    }
+
+    pub(super) async fn configure(self: &Arc<Self>, name: &str, config: Value) -> Result<Reconfigured, Error> {
+        let slot = self.slot(name)?.clone();
+        let _change = self.change.lock().await;
+        let (settings, changed) = settings::with_config(&self.site, slot.descriptor, config)?;
+        // Built before anything is kept: values that fit the schema may still be unusable.
+        let (sender, _) = mpsc::unbounded_channel();
+        match slot.build(&settings, sender).await {
+            Ok(instance) => instance.discard(),
+            Err(NotStarted::Permanent(what) | NotStarted::Retryable(what)) => {
+                return Err(Error::Settings {
+                    name: name.to_owned(),
+                    problems: vec![SettingsProblem::of_config(what)],
+                });
+            }
+        }
+        settings::write(&self.site, slot.descriptor, &settings)?;
+        if !changed.is_empty() {
+            self.tell(slot.descriptor, &changed).await;
+        }
+        slot.forgive();
+        slot.stop("it has a new configuration", STOP_WITHIN).await;
+        self.bring_in_line().await;
+        Ok(Reconfigured { changed, config: settings.shown(), status: self.status(&slot) })
+    }
+
+    async fn tell(&self, descriptor: &Descriptor, changed: &[String]) {
+        let payload =
+            json!({ "plugin": descriptor.name, "version": descriptor.version, "changed": changed });
+        let event = NewEvent::new(names::PLUGIN_CONFIG_CHANGED, payload).from_source("core");
+        if let Err(error) = self.log.append(Batch { events: vec![event], ..Batch::default() }).await {
+            tracing::error!(error = chain(&error), "An event was lost.");
+        }
+    }
+
+    pub(super) async fn stop(&self, patience: Duration) {
+        self.stopping.send_replace(true);
+        let began = Instant::now();
+        let Ok(_change) = tokio::time::timeout(patience, self.change.lock()).await else {
+            tracing::error!("Plugins are still being started and are abandoned.");
+            return;
+        };
+        let mut of_depth: BTreeMap<usize, Vec<&Arc<Slot>>> = BTreeMap::new();
+        for slot in self.slots.values().filter(|it| it.instance().is_some()) {
+            of_depth.entry(self.depth(slot.descriptor)).or_default().push(slot);
+        }
+        let mut levels = u32::try_from(of_depth.len()).unwrap_or(u32::MAX);
+        for slots in of_depth.into_values().rev() {
+            let share = patience.saturating_sub(began.elapsed()) / levels.max(1);
+            levels -= 1;
+            join_all(slots.into_iter().map(|slot| slot.stop("the service stops", share.min(STOP_WITHIN)))).await;
+        }
+    }
+
+    pub(super) fn list(&self) -> Vec<PluginStatus> {
+        self.slots.values().map(|slot| self.status(slot)).collect()
+    }
+
+    pub(super) fn status(&self, slot: &Slot) -> PluginStatus {
+        let descriptor = slot.descriptor;
+        let (transition, settings, instance) = (slot.transition(), slot.settings(), slot.instance());
+        let delivery = self.bus.subscription(descriptor.name).ok().flatten();
+        let mut dependencies: Vec<_> = descriptor.dependencies.iter().map(|it| it.name.to_owned()).collect();
+        dependencies.extend(settings.iter().flat_map(|it| it.dependencies.clone()));
+        PluginStatus {
+            name: descriptor.name.to_owned(),
+            version: descriptor.version.to_owned(),
+            description: descriptor.description.to_owned(),
+            enabled: settings.is_some_and(|it| it.enabled),
+            state: slot.state(),
+            reason: transition.as_ref().map(|it| it.reason.clone()).filter(|it| !it.is_empty()),
+            since: transition.map_or_else(jiff::Timestamp::now, |it| it.at),
+            health: slot.health(),
+            dependencies,
+            restarts: slot.restarts(),
+            memory_bytes: instance.as_ref().and_then(|it| it.memory_bytes()),
+            cpu_ms: instance.map_or(0, |it| u64::try_from(it.cpu_time().as_millis()).unwrap_or(u64::MAX)),
+            handled: delivery.as_ref().map_or(0, |it| it.handled),
+            failed_attempts: delivery.as_ref().map_or(0, |it| it.failed_attempts),
+            dead_letters: delivery.as_ref().map_or(0, |it| it.dead_letters),
+            lag: delivery.map_or(0, |it| it.lag),
+        }
+    }
+}
+
+/// Everything that is wrong, in one line.
+fn tell(problems: &[SettingsProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

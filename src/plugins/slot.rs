@@ -1,0 +1,298 @@
+//! One plugin's place: its life, its settings, and the instance while there is one. Owns starting and
+//! stopping it in order, and watching it; leaves deciding what runs to `mod` and `plan`.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use panotti_sdk::{Descriptor, Filter, Health, NewEvent, names};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::{
+    Settings, Site, State, Transition,
+    instance::{Breakdown, Instance, NotStarted},
+    lifecycle::Life,
+    memory::Owner,
+};
+use crate::{
+    bus::{Bus, Running, Subscription},
+    error_chain::chain,
+    event_log::{Batch, EventLog, Put, Table},
+};
+
+/// Longest stop; the specification's limit.
+pub(super) const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// Restarts within [`BUDGET_TIME`] before a plugin is given up.
+const BUDGET: usize = 5;
+const BUDGET_TIME: Duration = Duration::from_secs(600);
+/// Pause before the first restart; doubled each time.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// One plugin's place.
+pub(super) struct Slot {
+    pub(super) descriptor: &'static Descriptor,
+    owner: Owner,
+    site: Arc<Site>,
+    log: EventLog,
+    bus: Bus,
+    live: Mutex<Live>,
+}
+
+/// What is looked at from everywhere, never while something is awaited.
+struct Live {
+    life: Life,
+    settings: Option<Settings>,
+    instance: Option<Arc<Instance>>,
+    running: Option<Running>,
+    health: Option<Health>,
+    restarts: VecDeque<Instant>,
+    restarted: u32,
+    /// Why it must not be started now: it was given up, until somebody enables it again, or its start
+    /// failed, until it is tried again.
+    held_back: Option<String>,
+}
+
+/// What a failure leads to.
+pub(super) enum Next {
+    /// It is started again after a pause.
+    Again(Duration),
+    /// It is given up; why.
+    GiveUp(String),
+}
+
+impl Slot {
+    pub(super) fn new(
+        descriptor: &'static Descriptor,
+        index: usize,
+        site: Arc<Site>,
+        log: EventLog,
+        bus: Bus,
+    ) -> Self {
+        let live = Live {
+            life: Life::load(&log, descriptor.name),
+            settings: None,
+            instance: None,
+            running: None,
+            health: None,
+            restarts: VecDeque::new(),
+            restarted: 0,
+            held_back: None,
+        };
+        Self { descriptor, owner: Owner::of(index), site, log, bus, live: Mutex::new(live) }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.live().life.state()
+    }
+
+    pub(super) fn transition(&self) -> Option<Transition> {
+        self.live().life.last().cloned()
+    }
+
+    pub(super) fn history(&self) -> Vec<Transition> {
+        self.live().life.history().rev().cloned().collect()
+    }
+
+    pub(super) fn settings(&self) -> Option<Settings> {
+        self.live().settings.clone()
+    }
+
+    pub(super) fn set_settings(&self, settings: Option<Settings>) {
+        self.live().settings = settings;
+    }
+
+    pub(super) fn instance(&self) -> Option<Arc<Instance>> {
+        self.live().instance.clone()
+    }
+
+    pub(super) fn health(&self) -> Option<Health> {
+        self.live().health.clone()
+    }
+
+    pub(super) fn restarts(&self) -> u32 {
+        self.live().restarted
+    }
+
+    pub(super) fn held_back(&self) -> Option<String> {
+        self.live().held_back.clone()
+    }
+
+    /// It is not to be started until [`Self::release`].
+    pub(super) fn hold_back(&self, reason: &str) {
+        self.live().held_back = Some(reason.to_owned());
+    }
+
+    /// It may be started again.
+    pub(super) fn release(&self) {
+        self.live().held_back = None;
+    }
+
+    /// Lets it be tried anew.
+    pub(super) fn forgive(&self) {
+        let mut live = self.live();
+        live.held_back = None;
+        live.restarts.clear();
+    }
+
+    /// Takes the step to `to`, keeps it and publishes it. A step that may not be is a defect of the host:
+    /// it is refused and logged.
+    pub(super) async fn enter(&self, to: State, reason: &str) {
+        let (transition, row) = {
+            let mut live = self.live();
+            if live.life.state() == to && live.life.last().is_some_and(|it| it.reason == reason) {
+                return;
+            }
+            match live.life.enter(to, reason) {
+                Ok(transition) => (transition, live.life.to_row()),
+                Err(error) => {
+                    tracing::error!(plugin = self.descriptor.name, error = chain(&error), "A step was refused.");
+                    return;
+                }
+            }
+        };
+        tracing::info!(plugin = self.descriptor.name, from = ?transition.from, to = ?to, reason, "Plugin.");
+        let payload = json!({
+            "plugin": self.descriptor.name, "from": transition.from, "to": to, "reason": reason,
+        });
+        let event = NewEvent::new(names::PLUGIN_STATE_CHANGED, payload).from_source("core");
+        let put = Put { table: Table::Plugins, key: self.descriptor.name.to_owned(), value: Some(row) };
+        let batch = Batch { events: vec![event], puts: vec![put], idempotency_key: None };
+        if let Err(error) = self.log.append(batch).await {
+            tracing::error!(plugin = self.descriptor.name, error = chain(&error), "A step was not kept.");
+        }
+    }
+
+    /// Builds it from its settings, without starting it.
+    pub(super) async fn build(
+        &self,
+        settings: &Settings,
+        breakdowns: mpsc::UnboundedSender<Breakdown>,
+    ) -> Result<Instance, NotStarted> {
+        let config = settings.config.clone();
+        Instance::build(self.descriptor, self.owner, config, &self.log, &self.site, breakdowns).await
+    }
+
+    /// Starts a built instance and lets it have its events.
+    pub(super) async fn start(&self, instance: Instance, settings: &Settings) -> Result<(), NotStarted> {
+        self.enter(State::Starting, "").await;
+        let instance = Arc::new(instance);
+        if let Err(error) = instance.start().await {
+            instance.host.stopping.cancel();
+            instance.stop(super::instance::START_WITHIN).await.ok();
+            return Err(error);
+        }
+        let running = match self.subscription(settings) {
+            None => None,
+            Some(subscription) => match self.bus.subscribe(subscription, instance.handler()).await {
+                Ok(running) => Some(running),
+                Err(error) => {
+                    instance.stop(super::instance::START_WITHIN).await.ok();
+                    return Err(NotStarted::Retryable(chain(&error)));
+                }
+            },
+        };
+        {
+            let mut live = self.live();
+            live.instance = Some(instance);
+            live.running = running;
+            live.health = Some(Health::Healthy);
+        }
+        self.enter(State::Running, "").await;
+        Ok(())
+    }
+
+    /// What it subscribes to; nothing when it has no topics.
+    fn subscription(&self, settings: &Settings) -> Option<Subscription> {
+        let topics: Vec<_> = self.descriptor.topics.iter().filter_map(|it| it.parse().ok()).collect();
+        (!topics.is_empty()).then(|| Subscription {
+            max_concurrent_tasks: settings.max_concurrent_tasks,
+            timeout: Duration::from_secs(settings.timeout_s.into()),
+            ..Subscription::new(self.descriptor.name, Filter { topics, ..Filter::default() })
+        })
+    }
+
+    /// Takes its events away and stops it within `patience`. Nothing when it does not run.
+    pub(super) async fn stop(&self, reason: &str, patience: Duration) {
+        let (instance, running) = {
+            let mut live = self.live();
+            live.health = None;
+            (live.instance.take(), live.running.take())
+        };
+        let Some(instance) = instance else { return };
+        self.enter(State::Stopping, reason).await;
+        let began = Instant::now();
+        instance.host.stopping.cancel();
+        if let Some(running) = running {
+            // Half of the time for the deliveries, half for the plugin itself.
+            running.stop(patience / 2).await;
+        }
+        let left = patience.saturating_sub(began.elapsed()).max(patience / 4);
+        match instance.stop(left).await {
+            Ok(()) => self.enter(State::Stopped, reason).await,
+            Err(bad) => self.enter(State::Failed, &bad).await,
+        }
+    }
+
+    /// What is to follow a failure: a restart while the budget lasts.
+    pub(super) fn failed(&self, reason: &str) -> Next {
+        let mut live = self.live();
+        let now = Instant::now();
+        while live.restarts.front().is_some_and(|it| now.duration_since(*it) > BUDGET_TIME) {
+            live.restarts.pop_front();
+        }
+        if live.restarts.len() >= BUDGET {
+            let reason = format!("given up after {BUDGET} restarts: {reason}");
+            live.held_back = Some(reason.clone());
+            return Next::GiveUp(reason);
+        }
+        let pause = PAUSE * 2_u32.pow(u32::try_from(live.restarts.len()).unwrap_or(0).min(6));
+        live.restarts.push_back(now);
+        live.restarted += 1;
+        Next::Again(pause)
+    }
+
+    /// Looks after a running plugin: why it has to be stopped, if so.
+    pub(super) async fn watch(&self) -> Option<Breakdown> {
+        let instance = self.instance()?;
+        let limit_mib = self.settings().map_or(256, |it| it.memory_limit_mib);
+        if let Some(bytes) = instance.memory_bytes()
+            && bytes > u64::from(limit_mib) << 20
+        {
+            return Some(format!("it holds {} MiB, more than its {limit_mib} MiB", bytes >> 20));
+        }
+        None
+    }
+
+    /// Asks it how it is.
+    pub(super) async fn ask(&self) -> Option<Breakdown> {
+        let instance = self.instance()?;
+        if !instance.answers(super::instance::START_WITHIN * 5).await {
+            return Some("its thread is stuck".to_owned());
+        }
+        let health = match instance.health().await {
+            Ok(health) => health,
+            Err(bad) => return Some(bad),
+        };
+        let (to, reason) = match &health {
+            Health::Healthy => (State::Running, String::new()),
+            Health::Degraded(why) => (State::Degraded, why.clone()),
+        };
+        {
+            let mut live = self.live();
+            // It may have been stopped meanwhile.
+            live.instance.as_ref().filter(|it| Arc::ptr_eq(it, &instance))?;
+            live.health = Some(health);
+        }
+        if self.state() != to {
+            self.enter(to, &reason).await;
+        }
+        None
+    }
+}
