@@ -14,6 +14,7 @@
 //! | `audio` | sound in (ALSA, WAV files), rings, resampling, sound to disk |
 //! | `speech` | finding speech, writing it down, forms of a transcript |
 //! | `event_log` | the durable log in LMDB |
+//! | `fuzzing` | what has to be true of any bytes; called by tests alone |
 //! | `bus` | delivering events to subscriptions: order, retries, dead letters, replay |
 //! | `upkeep` | removing old events, and copies of the log, in time |
 //! | `security` | keys and roles |
@@ -40,6 +41,8 @@ pub mod daemon;
 mod error_chain;
 pub mod event_log;
 pub mod features;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod logging;
 pub mod pipeline;

@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("audio", &["config", "error_chain", "status"]),
     ("speech", &["config", "error_chain", "status", "audio"]),
     ("event_log", &["config", "error_chain", "status"]),
+    ("fuzzing", &["event_log::envelope"]),
     ("bus", &["config", "error_chain", "status", "event_log"]),
     ("upkeep", &["config", "error_chain", "status", "event_log", "bus"]),
     ("security", &["config", "error_chain", "status", "event_log"]),
