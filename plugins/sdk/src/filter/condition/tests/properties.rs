@@ -60,7 +60,9 @@ fn plain(literal: &Literal) -> Value {
 
 fn print_path(path: &[Step]) -> String {
     let step = |step: &Step| match step {
-        Step::Key(key) if key.chars().all(|it| it.is_ascii_alphanumeric()) => format!(".{key}"),
+        Step::Key(key) if !key.is_empty() && key.chars().all(|it| it.is_ascii_alphanumeric()) => {
+            format!(".{key}")
+        }
         Step::Key(key) => format!("[{}]", json!(key)),
         Step::Index(index) => format!("[{index}]"),
     };
