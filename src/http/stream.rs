@@ -1,5 +1,5 @@
 //! `/events/stream`: events as they happen (server-sent events). Owns going on where a client was cut
-//! off. Nothing is lost: the log itself is read from the last id on, the tail only says when to look.
+//! off. Nothing is lost: the log is read from the last id on, the tail only says when to look.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -97,7 +97,7 @@ pub(super) async fn stream(
 /// One client's place in the log.
 struct Follower {
     after: u64,
-    queue: VecDeque<Event>,
+    queue: VecDeque<Arc<Event>>,
     filter: Filter,
     tail: watch::Receiver<u64>,
     shared: Arc<Shared>,
@@ -129,7 +129,7 @@ impl Follower {
     /// Takes the next events from the log, of which `newest` is known to be there.
     async fn read(&mut self, newest: u64) -> Option<()> {
         let (log, after, filter) = (self.shared.app.log.clone(), self.after, self.filter.clone());
-        match blocking(move || log.read(after, BATCH, &filter)).await {
+        match blocking(move || log.read_new(after, BATCH, &filter)).await {
             Ok(events) => {
                 let last = events.last().map_or(0, |event| event.seq);
                 // A short batch means that nothing else up to `newest` matches.

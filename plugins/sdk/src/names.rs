@@ -38,3 +38,7 @@ pub const MODEL_FAILED: EventName = EventName::from_static("model.failed");
 pub const SYSTEM_STARTED: EventName = EventName::from_static("system.started");
 /// The service stops.
 pub const SYSTEM_STOPPED: EventName = EventName::from_static("system.stopped");
+/// Old events were removed from the log.
+pub const RETENTION_PRUNED: EventName = EventName::from_static("retention.pruned");
+/// Events were removed that a subscription had not seen: the log was about to be full.
+pub const RETENTION_FORCED: EventName = EventName::from_static("retention.forced");
