@@ -4,13 +4,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use panotti_sdk::{Event, EventContext, NewEvent};
+use panotti_sdk::{Event, NewEvent};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
-use super::{Error, envelope, recent, store::IdempotencyKey};
+use super::{Error, Settings, envelope, recent, store::IdempotencyKey};
 
 /// Largest payload of an event as JSON when nothing else is set, bytes; metadata has the same limit.
 pub const PAYLOAD_LIMIT: usize = 256 << 10;
@@ -102,7 +101,7 @@ pub(super) struct Encoded {
 }
 
 /// Refuses what can never be stored and encodes the rest.
-pub(super) fn prepare(batch: Batch, payload_limit: usize) -> Result<Prepared, Error> {
+pub(super) fn prepare(batch: Batch, settings: &Settings) -> Result<Prepared, Error> {
     let now = Timestamp::now();
     for put in &batch.puts {
         if !valid_key(&put.key) {
@@ -126,7 +125,7 @@ pub(super) fn prepare(batch: Batch, payload_limit: usize) -> Result<Prepared, Er
     let mut events = Vec::with_capacity(batch.events.len());
     let mut encoded = Vec::with_capacity(batch.events.len());
     for new in batch.events {
-        let (event, bytes) = accept(new, now, payload_limit)?;
+        let (event, bytes) = accept(new, now, settings)?;
         events.push(event);
         encoded.push(bytes);
     }
@@ -135,24 +134,15 @@ pub(super) fn prepare(batch: Batch, payload_limit: usize) -> Result<Prepared, Er
 }
 
 /// The event with everything but its `seq`, and its stored form.
-fn accept(new: NewEvent, now: Timestamp, most: usize) -> Result<(Arc<Event>, Encoded), Error> {
-    let payload = json("payload", &new.payload, depth(&new.payload), most)?;
+fn accept(new: NewEvent, now: Timestamp, settings: &Settings) -> Result<(Arc<Event>, Encoded), Error> {
+    let most = settings.payload_limit;
+    let payload = json("payload", new.payload(), depth(new.payload()), most)?;
     let metadata = json("metadata", &new.metadata, deepest(new.metadata.values()), most)?;
     limit("source", new.source_plugin.as_ref().map_or(0, String::len), 256, "")?;
-    let event = Event {
-        seq: 0,
-        id: Uuid::now_v7(),
-        name: new.name,
-        payload: new.payload,
-        context: EventContext {
-            correlation_id: new.correlation_id.unwrap_or_else(Uuid::now_v7),
-            causation_id: new.causation_id,
-            timestamp: now,
-            source_plugin: new.source_plugin,
-            metadata: new.metadata,
-        },
-        priority: new.priority,
-    };
+    if !new.is_typed() {
+        settings.schemas.validate(new.name(), new.payload())?;
+    }
+    let event = new.accepted(0, now);
     let envelope = envelope::encode(&event, &payload, &metadata)
         .map_err(|e| Error::Invalid(format!("the event cannot be encoded: {e}")))?;
     let footprint = recent::footprint(&event);

@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use panotti_sdk::Event;
+use panotti_sdk::{Event, schema::Registry};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
@@ -45,23 +45,29 @@ use crate::config::{self, Durability};
 pub const CAPACITY: u64 = store::MAP_SIZE as u64;
 
 /// What can be set about a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// What an acknowledged event has survived.
     pub durability: Durability,
     /// Largest payload of an event as JSON, bytes; metadata has the same limit.
     pub payload_limit: usize,
+    /// What events carry.
+    pub schemas: Registry,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { durability: Durability::default(), payload_limit: PAYLOAD_LIMIT }
+        Self { durability: Durability::default(), payload_limit: PAYLOAD_LIMIT, schemas: Registry::core() }
     }
 }
 
 impl From<&config::Events> for Settings {
     fn from(events: &config::Events) -> Self {
-        Self { durability: events.durability, payload_limit: events.payload_limit_kib as usize * 1024 }
+        Self {
+            durability: events.durability,
+            payload_limit: events.payload_limit_kib as usize * 1024,
+            ..Self::default()
+        }
     }
 }
 
@@ -138,7 +144,7 @@ impl EventLog {
     /// full, [`Error::TooLarge`] and [`Error::Invalid`] for what can never be stored, [`Error::OutOfUse`]
     /// and [`Error::Closed`] when the log takes nothing more. Nothing of the batch is stored then.
     pub async fn append(&self, batch: Batch) -> Result<Vec<Arc<Event>>, Error> {
-        let batch = prepare(batch, self.inner.settings.payload_limit)?;
+        let batch = prepare(batch, &self.inner.settings)?;
         let place = tokio::time::timeout(PUT_TIMEOUT, self.jobs()?.reserve()).await;
         let answer = submit(place.ok(), batch)?;
         answer.await.unwrap_or(Err(Error::Closed))
@@ -149,7 +155,7 @@ impl EventLog {
     /// # Errors
     /// As [`Self::append`].
     pub fn append_blocking(&self, batch: Batch) -> Result<Vec<Arc<Event>>, Error> {
-        let batch = prepare(batch, self.inner.settings.payload_limit)?;
+        let batch = prepare(batch, &self.inner.settings)?;
         let place = wait::block_on(self.jobs()?.reserve(), Some(Instant::now() + PUT_TIMEOUT));
         let answer = submit(place, batch)?;
         wait::block_on(answer, None).and_then(Result::ok).unwrap_or(Err(Error::Closed))

@@ -46,7 +46,7 @@ impl Job {
     /// Most bytes of the file that it takes: values by the page, and for each event and row the pages of
     /// four trees from leaf to root, each split in two; removing splits none.
     fn growth(&self) -> u64 {
-        const TREES: usize = 4 * 4 * 2 * 4096;
+        const TREES: usize = 5 * 4 * 2 * 4096;
         match self {
             Self::Append { batch, .. } => {
                 let events = batch.encoded.iter().map(|it| 2 * it.envelope.len() + TREES);
