@@ -2,17 +2,14 @@
 //! reverse; leaves each part's work to the part.
 
 use std::{
-    fs::File,
-    io::{self, Read, Seek, Write},
+    io,
     net::SocketAddr,
-    path::Path,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow, bail};
 use panotti_sdk::{EventName, NewEvent, names};
-use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use tokio::{
     runtime::Runtime,
@@ -24,6 +21,7 @@ use tokio::{
 use crate::{
     bus::Bus,
     config::Config,
+    data_dir,
     event_log::{Batch, EventLog},
     http::{self, Access},
     pipeline::Pipeline,
@@ -53,15 +51,15 @@ pub struct Daemon {
     signalled: watch::Receiver<bool>,
     runtime: Runtime,
     /// Last: the directory is free when everything else is gone.
-    _lock: File,
+    _lock: data_dir::Lock,
 }
 
 impl Daemon {
     /// Starts everything. When it returns, the API listens and the microphone runs or is being looked for.
     pub fn start(config: Config, access: Access) -> anyhow::Result<Self> {
         let status = Arc::new(Status::default());
-        let lock = lock(&config.storage.data_dir)?;
-        let log = EventLog::open(&config.storage.events_dir()).context("cannot open the event log")?;
+        let lock = data_dir::Lock::take(&config.storage.data_dir)?;
+        let log = data_dir::open_log(&config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("http")
@@ -291,43 +289,4 @@ impl<'a> Watchdog<'a> {
         let capture = moved[2] || !matches!(self.status.facts().capture, CaptureState::Running { .. });
         moved[0] && moved[1] && capture
     }
-}
-
-/// One service for one data directory.
-fn lock(data_dir: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(data_dir).with_context(|| {
-        format!(
-            "cannot create `{}`: choose a directory with --data-dir or storage.data_dir",
-            data_dir.display()
-        )
-    })?;
-    let path = data_dir.join("lock");
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .with_context(|| format!("cannot open `{}`", path.display()))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut owner = String::new();
-            file.read_to_string(&mut owner).ok();
-            bail!(
-                "panotti already runs on `{}` (process {}): stop it first, or use another --data-dir",
-                data_dir.display(),
-                owner.trim()
-            );
-        }
-        Err(error) => return Err(error).with_context(|| format!("cannot lock `{}`", path.display())),
-    }
-    let note = || -> io::Result<()> {
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())
-    };
-    let mut note = note;
-    note().with_context(|| format!("cannot write `{}`", path.display()))?;
-    Ok(file)
 }

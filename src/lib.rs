@@ -14,6 +14,7 @@
 //! | `audio` | sound in (ALSA, WAV files), rings, resampling, sound to disk |
 //! | `speech` | finding speech, writing it down, forms of a transcript |
 //! | `event_log` | the durable log in LMDB |
+//! | `data_dir` | the lock on a data directory, and opening the log in it |
 //! | `bus` | delivering events to subscriptions: order, retries, dead letters, replay |
 //! | `upkeep` | removing old events, and copies of the log, in time |
 //! | `security` | keys and roles |
@@ -37,6 +38,7 @@ pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod data_dir;
 mod error_chain;
 pub mod event_log;
 pub mod features;

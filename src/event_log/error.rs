@@ -106,7 +106,9 @@ pub enum Error {
         source: heed::Error,
     },
     /// An event is not what was stored.
-    #[error("event {seq} of the event log in `{path}` is damaged")]
+    #[error(
+        "event {seq} of the event log in `{path}` is damaged: `panotti backup verify live` says what else is, `panotti backup restore latest` goes back to the newest backup"
+    )]
     Corrupt {
         /// The log's directory.
         path: PathBuf,
@@ -122,6 +124,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether what is stored is damaged, so that only a backup helps.
+    pub fn is_damage(&self) -> bool {
+        use heed::MdbError::{Corrupted, Invalid, NotFound, PageNotFound, VersionMismatch};
+        match self {
+            Self::Truncated { .. } | Self::Corrupt { .. } => true,
+            Self::Open { source, .. } => matches!(
+                source,
+                heed::Error::Mdb(Corrupted | Invalid | NotFound | PageNotFound | VersionMismatch)
+            ),
+            _ => false,
+        }
+    }
+
     /// An opening that failed, with advice by its cause.
     pub(super) fn open(path: &Path, source: heed::Error) -> Self {
         use heed::MdbError;

@@ -1,6 +1,7 @@
 //! The durable log in LMDB. Owns appending (group commit), reading, the live tail and the small tables
 //! that change together with an event; leaves what events mean to those who publish them.
 
+pub mod backup;
 mod batch;
 mod envelope;
 mod error;

@@ -1,13 +1,16 @@
 //! What the log needs while it runs, on a thread of its own ("upkeep"). Owns when old events are removed
 //! and when copies are made; leaves how to `event_log`.
 
+mod backups;
+
 use std::{
     io,
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::mpsc::{self, RecvTimeoutError, TryRecvError},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
+use self::backups::Backups;
 use crate::{bus::Bus, config::Config, event_log::EventLog};
 
 /// How often it looks whether there is something to do.
@@ -26,11 +29,18 @@ impl Upkeep {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(_config: &Config, _log: &EventLog, _bus: &Bus) -> io::Result<Self> {
+    pub fn start(config: &Config, log: &EventLog, _bus: &Bus) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
-        let thread = thread::Builder::new()
-            .name("upkeep".into())
-            .spawn(move || while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {})?;
+        let mut backups = Backups::new(config, log);
+        let run = move || {
+            loop {
+                backups.step(&|| stopped.try_recv() == Err(TryRecvError::Disconnected));
+                if stopped.recv_timeout(PERIOD) != Err(RecvTimeoutError::Timeout) {
+                    break;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("upkeep".into()).spawn(run)?;
         Ok(Self { stop, thread })
     }
 

@@ -38,3 +38,7 @@ pub const MODEL_FAILED: EventName = EventName::from_static("model.failed");
 pub const SYSTEM_STARTED: EventName = EventName::from_static("system.started");
 /// The service stops.
 pub const SYSTEM_STOPPED: EventName = EventName::from_static("system.stopped");
+/// A copy of the log was made by itself.
+pub const BACKUP_COMPLETED: EventName = EventName::from_static("backup.completed");
+/// A copy of the log could not be made.
+pub const BACKUP_FAILED: EventName = EventName::from_static("backup.failed");

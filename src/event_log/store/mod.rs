@@ -4,6 +4,7 @@
 mod idempotency;
 mod open;
 mod read;
+mod reader;
 mod upgrade;
 
 use std::{ops::Bound, path::Path};
@@ -16,7 +17,13 @@ use heed::{
 use panotti_sdk::Event;
 use uuid::Uuid;
 
-pub(super) use self::{idempotency::IdempotencyKey, read::Range, upgrade::SCHEMA};
+pub(super) use self::{
+    idempotency::IdempotencyKey,
+    open::{create as create_dir, give},
+    read::Range,
+    reader::{Extent, Reader, Walked},
+    upgrade::SCHEMA,
+};
 use super::{Error, Table, envelope};
 
 type Seq = U64<BigEndian>;
