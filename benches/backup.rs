@@ -45,7 +45,8 @@ fn main() {
     let create = began.elapsed();
     drop(source);
     let copied = made.manifest.as_ref().unwrap().bytes as f64 / f64::from(1 << 20);
-    let tell = |what: &str, seconds: f64| println!("{what:<24}{seconds:>8.2} s {:>8.0} MiB/s", copied / seconds);
+    let tell =
+        |what: &str, seconds: f64| println!("{what:<24}{seconds:>8.2} s {:>8.0} MiB/s", copied / seconds);
 
     println!("{copied:.0} MiB in the backup");
     tell("create", create.as_secs_f64());

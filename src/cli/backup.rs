@@ -92,7 +92,8 @@ fn create(say: &Say, config: &Config, backups: &Backups, to: Option<PathBuf>) ->
     let mut value = to_json(&made);
     value["removed"] = removed.clone().into();
     say.done(&value, || {
-        let older = if removed.is_empty() { String::new() } else { format!("\nRemoved: {}", removed.join(", ")) };
+        let older =
+            if removed.is_empty() { String::new() } else { format!("\nRemoved: {}", removed.join(", ")) };
         format!("{}: {}{older}", made.path.display(), summary(&made))
     })
 }
@@ -105,10 +106,8 @@ fn list(say: &Say, backups: &Backups) -> anyhow::Result<ExitCode> {
             let dir = backups.dir().display();
             return format!("There is no backup in `{dir}`. `panotti backup create` makes one.");
         }
-        let mut lines = vec![format!(
-            "{:<18}{:>7}{:>12}{:>11}{:>8}  STATE",
-            "NAME", "AGE", "SIZE", "EVENTS", "SCHEMA"
-        )];
+        let mut lines =
+            vec![format!("{:<18}{:>7}{:>12}{:>11}{:>8}  STATE", "NAME", "AGE", "SIZE", "EVENTS", "SCHEMA")];
         for it in &list {
             let age = age(it.age(Timestamp::now()).as_secs());
             lines.push(match &it.manifest {
@@ -119,7 +118,9 @@ fn list(say: &Say, backups: &Backups) -> anyhow::Result<ExitCode> {
                     manifest.events(),
                     manifest.schema
                 ),
-                Err(fault) => format!("{:<18}{age:>7}{:>12}{:>11}{:>8}  damaged: {fault}", it.name, "", "", ""),
+                Err(fault) => {
+                    format!("{:<18}{age:>7}{:>12}{:>11}{:>8}  damaged: {fault}", it.name, "", "", "")
+                }
             });
         }
         lines.join("\n")

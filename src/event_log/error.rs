@@ -37,7 +37,7 @@ pub enum Error {
     },
     /// The file is shorter than what was stored in it.
     #[error(
-        "the event log's file `{path}` is cut short, it has {length} of {needed} bytes: move it away and restore a backup"
+        "the event log's file `{path}` is cut short, it has {length} of {needed} bytes: restore a backup"
     )]
     Truncated {
         /// The file.
@@ -156,7 +156,7 @@ impl Error {
             }
             heed::Error::Mdb(
                 MdbError::Invalid | MdbError::Corrupted | MdbError::PageNotFound | MdbError::NotFound,
-            ) => "the file `data.mdb` there is damaged: move it away and restore a backup",
+            ) => "the file `data.mdb` there is damaged: restore a backup",
             heed::Error::Mdb(MdbError::VersionMismatch) => {
                 "the file `data.mdb` there is of another LMDB version: restore a backup"
             }

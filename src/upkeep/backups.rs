@@ -71,7 +71,12 @@ impl Backups {
         let removed = self.place.prune(self.keep, &made.name)?;
         let manifest = made.manifest.as_ref().ok();
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(name = made.name, duration_ms, removed = removed.len(), "Backup of the event log made.");
+        tracing::info!(
+            name = made.name,
+            duration_ms,
+            removed = removed.len(),
+            "Backup of the event log made."
+        );
         self.tell(
             names::BACKUP_COMPLETED,
             json!({
@@ -135,7 +140,8 @@ mod tests {
 
     fn add(log: &EventLog, count: usize) {
         let event = || NewEvent::new(names::RECORDING_ENDED, json!({}));
-        log.append_blocking(Batch { events: (0..count).map(|_| event()).collect(), ..Batch::default() }).unwrap();
+        log.append_blocking(Batch { events: (0..count).map(|_| event()).collect(), ..Batch::default() })
+            .unwrap();
     }
 
     fn chore(dir: &std::path::Path, log: &EventLog) -> Backups {

@@ -45,9 +45,8 @@ impl Manifest {
     /// of a backup without reading it.
     pub(super) fn read(dir: &Path) -> Result<Self, String> {
         let text = fs::read(dir.join(MANIFEST)).map_err(|error| format!("`{MANIFEST}`: {error}"))?;
-        let manifest: Self = serde_json::from_slice(&text).map_err(|error| {
-            format!("`{MANIFEST}` cannot be read: {error}; it may be of a newer panotti")
-        })?;
+        let manifest: Self = serde_json::from_slice(&text)
+            .map_err(|error| format!("`{MANIFEST}` cannot be read: {error}; it may be of a newer panotti"))?;
         if manifest.format != FORMAT {
             return Err(format!("it has the form {}, this panotti knows {FORMAT}", manifest.format));
         }
@@ -83,8 +82,12 @@ mod tests {
     #[test]
     fn only_times_are_names() {
         let at = time("20261120T031500Z").unwrap();
-        assert_eq!((at.to_string().as_str(), name(at).as_str()), ("2026-11-20T03:15:00Z", "20261120T031500Z"));
-        for no in ["", "20261120T031500", "20261320T031500Z", " 20261120T031500Z", "20261120T0315Z", "latest"] {
+        assert_eq!(
+            (at.to_string().as_str(), name(at).as_str()),
+            ("2026-11-20T03:15:00Z", "20261120T031500Z")
+        );
+        for no in ["", "20261120T031500", "20261320T031500Z", " 20261120T031500Z", "20261120T0315Z", "latest"]
+        {
             assert_eq!(time(no), None, "{no}");
         }
     }

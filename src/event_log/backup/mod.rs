@@ -196,7 +196,8 @@ impl Backup {
     }
 
     fn manifest(&self) -> Result<&Manifest, Error> {
-        let damaged = |fault: &String| Error::Damaged { name: self.name.clone(), faults: vec![fault.clone()] };
+        let damaged =
+            |fault: &String| Error::Damaged { name: self.name.clone(), faults: vec![fault.clone()] };
         self.manifest.as_ref().map_err(damaged)
     }
 }
@@ -219,7 +220,8 @@ fn sync_dir(dir: &Path) -> Result<(), Error> {
 
 /// Whether `needed` bytes find room in `dir`.
 fn room(dir: &Path, needed: u64) -> Result<(), Error> {
-    let disk = rustix::fs::statvfs(dir).map_err(|error| Error::io("ask for free space in", dir)(error.into()))?;
+    let disk =
+        rustix::fs::statvfs(dir).map_err(|error| Error::io("ask for free space in", dir)(error.into()))?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     if free >= needed {
         return Ok(());

@@ -57,7 +57,7 @@ impl Backup {
             remove_own(&restoring).map_err(Error::io("remove", &restoring))?;
         }
         room(dir, manifest.bytes)?;
-        let put = || -> Result<Option<PathBuf>, Error> {
+        let mut put = || -> Result<Option<PathBuf>, Error> {
             DirBuilder::new().mode(0o700).create(&restoring).map_err(Error::io("make", &restoring))?;
             let copy = restoring.join(DATA);
             let sha256 = self.copy(&copy, manifest.bytes, progress)?;

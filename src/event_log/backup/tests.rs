@@ -161,7 +161,8 @@ fn only_our_own_are_removed_and_never_the_last_whole_ones() {
     for name in ["20260101T000000Z.old", "photos", ".hidden"] {
         fs::create_dir(it.backups.dir.join(name)).unwrap();
     }
-    std::os::unix::fs::symlink(it.dir.path().join("events"), it.backups.dir.join("20200101T000000Z")).unwrap();
+    std::os::unix::fs::symlink(it.dir.path().join("events"), it.backups.dir.join("20200101T000000Z"))
+        .unwrap();
     assert_eq!(it.backups.prune(2, &third.name).unwrap(), [damaged.name, first.name]);
     assert_eq!(it.backups.list().unwrap().len(), 2);
     assert!(it.backups.find(&second.name).is_ok());

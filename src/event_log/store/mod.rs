@@ -21,7 +21,7 @@ pub(super) use self::{
     idempotency::IdempotencyKey,
     open::{create as create_dir, give},
     read::Range,
-    reader::{Extent, Reader, Walked},
+    reader::{Reader, Walked},
     upgrade::SCHEMA,
 };
 use super::{Error, Table, envelope};
