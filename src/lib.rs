@@ -17,6 +17,7 @@
 //! | `data_dir` | the lock on a data directory, and opening the log in it |
 //! | `bus` | delivering events to subscriptions: order, retries, dead letters, replay |
 //! | `upkeep` | removing old events, and copies of the log, in time |
+//! | `plugins` | the plugins compiled in: life, supervision, settings |
 //! | `security` | keys and roles |
 //! | `recordings` | the life of a recording |
 //! | `pipeline` | the threads from capture to transcript, and what happens when one is behind |
@@ -45,6 +46,7 @@ pub mod features;
 pub mod http;
 pub mod logging;
 pub mod pipeline;
+pub mod plugins;
 pub mod recordings;
 pub mod security;
 pub mod speech;
