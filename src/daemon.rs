@@ -2,17 +2,14 @@
 //! reverse; leaves each part's work to the part.
 
 use std::{
-    fs::File,
-    io::{self, Read, Seek, Write},
+    io,
     net::SocketAddr,
-    path::Path,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow, bail};
 use panotti_sdk::{EventType, NewEvent, names, payloads};
-use rustix::fs::{FlockOperation, flock};
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
@@ -23,7 +20,8 @@ use tokio::{
 use crate::{
     bus::Bus,
     config::Config,
-    event_log::{Batch, EventLog, Settings},
+    data_dir,
+    event_log::{Batch, EventLog},
     http::{self, Access},
     pipeline::Pipeline,
     recordings::Recordings,
@@ -52,16 +50,15 @@ pub struct Daemon {
     signalled: watch::Receiver<bool>,
     runtime: Runtime,
     /// Last: the directory is free when everything else is gone.
-    _lock: File,
+    _lock: data_dir::Lock,
 }
 
 impl Daemon {
     /// Starts everything. When it returns, the API listens and the microphone runs or is being looked for.
     pub fn start(config: Config, access: Access) -> anyhow::Result<Self> {
         let status = Arc::new(Status::default());
-        let lock = lock(&config.storage.data_dir)?;
-        let log = EventLog::open_with(&config.storage.events_dir(), Settings::from(&config.events))
-            .context("cannot open the event log")?;
+        let lock = data_dir::Lock::take(&config.storage.data_dir)?;
+        let log = data_dir::open_log(&config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("http")
@@ -291,43 +288,4 @@ fn tell<P: payloads::Payload>(log: &EventLog, event: EventType<P>, payload: &P) 
     if let Err(error) = log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
         tracing::error!(error = format!("{:#}", anyhow!(error)), "An event was lost.");
     }
-}
-
-/// One service for one data directory.
-fn lock(data_dir: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(data_dir).with_context(|| {
-        format!(
-            "cannot create `{}`: choose a directory with --data-dir or storage.data_dir",
-            data_dir.display()
-        )
-    })?;
-    let path = data_dir.join("lock");
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .with_context(|| format!("cannot open `{}`", path.display()))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut owner = String::new();
-            file.read_to_string(&mut owner).ok();
-            bail!(
-                "panotti already runs on `{}` (process {}): stop it first, or use another --data-dir",
-                data_dir.display(),
-                owner.trim()
-            );
-        }
-        Err(error) => return Err(error).with_context(|| format!("cannot lock `{}`", path.display())),
-    }
-    let note = || -> io::Result<()> {
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())
-    };
-    let mut note = note;
-    note().with_context(|| format!("cannot write `{}`", path.display()))?;
-    Ok(file)
 }

@@ -15,6 +15,7 @@
 //! | `speech` | finding speech, writing it down, forms of a transcript |
 //! | `event_log` | the durable log in LMDB |
 //! | `fuzzing` | what has to be true of any bytes; called by tests alone |
+//! | `data_dir` | the lock on a data directory, and opening the log in it |
 //! | `bus` | delivering events to subscriptions: order, retries, dead letters, replay |
 //! | `upkeep` | removing old events, and copies of the log, in time |
 //! | `plugins` | the plugins compiled in: life, supervision, settings |
@@ -39,6 +40,7 @@ pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod data_dir;
 mod error_chain;
 pub mod event_log;
 pub mod features;

@@ -1,6 +1,7 @@
 //! The command line. Owns the options all subcommands share, and choosing the subcommand; each subcommand
 //! has a file of its own.
 
+pub mod backup;
 pub mod check_config;
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -53,6 +54,8 @@ pub enum Command {
     CheckConfig(check_config::Args),
     /// Make, list and revoke API keys.
     Key(key::Args),
+    /// Make, list, check and restore backups of the event log.
+    Backup(backup::Args),
 }
 
 impl Command {
@@ -80,6 +83,7 @@ Examples:
   panotti devices                                  find the microphone's name
   panotti serve --device hw:1 --model base.en-q5_1 listen to the room
   panotti transcribe --format srt talk.wav         write subtitles for a file
+  panotti backup create                            copy the event log while it runs
   panotti check-config --config site.yaml          find every mistake in a configuration
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.";
@@ -117,6 +121,7 @@ impl Cli {
             Command::Devices(args) => devices::run(args, config),
             Command::CheckConfig(args) => check_config::run(args, loaded),
             Command::Key(args) => key::run(args, config),
+            Command::Backup(args) => backup::run(args, config),
         }
     }
 }

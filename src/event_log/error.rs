@@ -39,7 +39,7 @@ pub enum Error {
     },
     /// The file is shorter than what was stored in it.
     #[error(
-        "the event log's file `{path}` is cut short, it has {length} of {needed} bytes: move it away and restore a backup"
+        "the event log's file `{path}` is cut short, it has {length} of {needed} bytes: restore a backup"
     )]
     Truncated {
         /// The file.
@@ -125,7 +125,9 @@ pub enum Error {
         source: heed::Error,
     },
     /// An event is not what was stored.
-    #[error("event {seq} of the event log in `{path}` is damaged")]
+    #[error(
+        "event {seq} of the event log in `{path}` is damaged: `panotti backup verify live` says what else is, `panotti backup restore latest` goes back to the newest backup"
+    )]
     Corrupt {
         /// The log's directory.
         path: PathBuf,
@@ -141,6 +143,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether what is stored is damaged, so that only a backup helps.
+    pub fn is_damage(&self) -> bool {
+        use heed::MdbError::{Corrupted, Invalid, NotFound, PageNotFound, VersionMismatch};
+        match self {
+            Self::Truncated { .. } | Self::Corrupt { .. } => true,
+            Self::Open { source, .. } => matches!(
+                source,
+                heed::Error::Mdb(Corrupted | Invalid | NotFound | PageNotFound | VersionMismatch)
+            ),
+            _ => false,
+        }
+    }
+
     /// An opening that failed, with advice by its cause.
     pub(super) fn open(path: &Path, source: heed::Error) -> Self {
         use heed::MdbError;
@@ -160,7 +175,7 @@ impl Error {
             }
             heed::Error::Mdb(
                 MdbError::Invalid | MdbError::Corrupted | MdbError::PageNotFound | MdbError::NotFound,
-            ) => "the file `data.mdb` there is damaged: move it away and restore a backup",
+            ) => "the file `data.mdb` there is damaged: restore a backup",
             heed::Error::Mdb(MdbError::VersionMismatch) => {
                 "the file `data.mdb` there is of another LMDB version: restore a backup"
             }

@@ -1,6 +1,7 @@
 //! The durable log in LMDB. Owns appending (group commit), reading, the live tail and the small tables
 //! that change together with an event; leaves what events mean to those who publish them.
 
+pub mod backup;
 mod batch;
 pub(crate) mod envelope;
 mod error;
@@ -167,6 +168,11 @@ impl EventLog {
         if let Ok(jobs) = self.jobs() {
             jobs.closed().await;
         }
+    }
+
+    /// What events carry.
+    pub fn schemas(&self) -> &Registry {
+        &self.inner.settings.schemas
     }
 
     fn jobs(&self) -> Result<&mpsc::Sender<Job>, Error> {

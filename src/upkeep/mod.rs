@@ -1,6 +1,7 @@
 //! What the log needs while it runs, on a thread of its own ("upkeep"). Owns when old events are removed
 //! and when copies are made; leaves how to `event_log`.
 
+mod backups;
 mod clock;
 mod retention;
 #[cfg(test)]
@@ -15,7 +16,10 @@ use std::{
 
 use jiff::Timestamp;
 
-use self::retention::{Clock, Retention};
+use self::{
+    backups::Backups,
+    retention::{Clock, Retention},
+};
 use crate::{
     bus::{self, Bus},
     config::Config,
@@ -53,7 +57,9 @@ impl Upkeep {
     pub fn start(config: &Config, log: &EventLog, bus: &Bus) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let retention = Retention::new(&config.events, log.clone(), bus.clone());
-        let thread = thread::Builder::new().name("upkeep".into()).spawn(move || run(retention, &stopped))?;
+        let backups = Backups::new(config, log);
+        let run = move || run(retention, backups, &stopped);
+        let thread = thread::Builder::new().name("upkeep".into()).spawn(run)?;
         Ok(Self { stop, thread })
     }
 
@@ -66,12 +72,13 @@ impl Upkeep {
     }
 }
 
-fn run(mut retention: Retention, stopped: &mpsc::Receiver<()>) {
+fn run(mut retention: Retention, mut backups: Backups, stopped: &mpsc::Receiver<()>) {
     let stopping = || stopped.try_recv() != Err(TryRecvError::Empty);
     let mut trouble = Trouble::default();
     loop {
         let clock = Clock { now: Timestamp::now(), is_synchronised: clock::is_synchronised() };
         trouble.note("Removing old events", retention.run(clock, &stopping));
+        backups.step(&stopping);
         if stopped.recv_timeout(PERIOD) != Err(RecvTimeoutError::Timeout) {
             return;
         }

@@ -7,8 +7,10 @@
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use panotti_sdk::{EventName, NewEvent, names};
-use serde_json::{Value, json};
+use panotti_sdk::{
+    EventType, NewEvent, names,
+    payloads::{self, Payload},
+};
 
 use super::Error;
 use crate::{
@@ -111,14 +113,14 @@ impl Retention {
             return Ok(());
         }
         let missed: Vec<_> =
-            subscriptions.iter().filter(|it| it.cursor < last).map(|it| it.name.as_str()).collect();
+            subscriptions.into_iter().filter(|it| it.cursor < last).map(|it| it.name).collect();
         tracing::warn!(
             events, last_seq = last, subscriptions = missed.join(", "),
             "The event log is beyond events.hard_limit_mib: events were removed that nobody has handled."
         );
         let payload =
-            json!({ "first_seq": from, "last_seq": last, "events": events, "subscriptions": missed });
-        self.publish(names::RETENTION_FORCED, payload)
+            payloads::RetentionForced { first_seq: from, last_seq: last, events, subscriptions: missed };
+        self.publish(names::RETENTION_FORCED, &payload)
     }
 
     /// Says what went in order, now and then.
@@ -128,14 +130,16 @@ impl Retention {
         }
         let first_seq = self.log.stats()?.first_seq;
         tracing::debug!(events = self.untold, first_seq, "Old events were removed.");
-        let payload = json!({ "events": self.untold, "first_seq": first_seq });
-        self.publish(names::RETENTION_PRUNED, payload)?;
+        self.publish(
+            names::RETENTION_PRUNED,
+            &payloads::RetentionPruned { events: self.untold, first_seq },
+        )?;
         (self.untold, self.told) = (0, Some(Instant::now()));
         Ok(())
     }
 
-    fn publish(&self, name: EventName, payload: Value) -> Result<(), Error> {
-        let event = NewEvent::new(name, payload).from_source("core");
+    fn publish<P: Payload>(&self, name: EventType<P>, payload: &P) -> Result<(), Error> {
+        let event = NewEvent::of(name, payload).from_source("core");
         self.log.append_blocking(Batch { events: vec![event], ..Batch::default() })?;
         Ok(())
     }

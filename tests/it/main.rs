@@ -10,6 +10,7 @@
 
 #[cfg(feature = "alsa")]
 mod alsa;
+mod backup;
 mod bad_input;
 mod browser;
 mod config;

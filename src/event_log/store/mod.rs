@@ -5,6 +5,7 @@ mod idempotency;
 mod open;
 mod prune;
 mod read;
+mod reader;
 mod time;
 mod upgrade;
 
@@ -21,9 +22,10 @@ use uuid::Uuid;
 use self::time::Times;
 pub(super) use self::{
     idempotency::IdempotencyKey,
-    open::MAP_SIZE,
+    open::{MAP_SIZE, create as create_dir, give},
     prune::PRUNE_STEP,
     read::{Budget, Range},
+    reader::{Reader, Walked},
     time::Runs,
     upgrade::SCHEMA,
 };

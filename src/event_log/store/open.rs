@@ -27,7 +27,7 @@ pub(in super::super) const MAP_SIZE: usize = 16 << 30;
 pub(in super::super) const MAP_SIZE: usize = 512 << 20;
 
 /// Readers at a time, in all processes: more than tokio has threads for blocking calls (512).
-const READERS: u32 = 1022;
+pub(super) const READERS: u32 = 1022;
 /// Length of the lock file with so many: 64 bytes for each and 128 in front, in LMDB 0.9 and master.
 const LOCK_BYTES: u64 = 64 * READERS as u64 + 128;
 
@@ -80,7 +80,7 @@ pub(super) fn environment(
 }
 
 /// Length of the data file, and how long it has to be for its last page to be in it, bytes.
-fn lengths(env: &Env<WithoutTls>) -> heed::Result<(u64, u64)> {
+pub(super) fn lengths(env: &Env<WithoutTls>) -> heed::Result<(u64, u64)> {
     let needed = (env.info().last_page_number as u64 + 1) * u64::from(env.stat().page_size);
     Ok((env.real_disk_size()?, needed))
 }
@@ -101,7 +101,7 @@ pub(super) fn reach(env: &Env<WithoutTls>, growth: u64) -> heed::Result<()> {
 
 /// Has the disk give the lock file its room now. LMDB makes it sparse and writes to it through memory:
 /// were there no room then, the process would be killed by SIGBUS.
-fn reserve_lock_file(dir: &Path) -> io::Result<()> {
+pub(super) fn reserve_lock_file(dir: &Path) -> io::Result<()> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let file = options.open(dir.join("lock.mdb"))?;
@@ -114,7 +114,7 @@ fn reserve_lock_file(dir: &Path) -> io::Result<()> {
 
 /// Creates `dir` and what is above it. For root, in a directory of somebody else, the new ones are given
 /// to that user, and it is returned who that is: the service could not open root's files.
-fn create(dir: &Path) -> io::Result<Option<(Uid, Gid)>> {
+pub(in super::super) fn create(dir: &Path) -> io::Result<Option<(Uid, Gid)>> {
     let dir = std::path::absolute(dir)?;
     let made: Vec<PathBuf> = dir.ancestors().take_while(|it| !it.exists()).map(Path::to_owned).collect();
     fs::create_dir_all(&dir)?;
@@ -133,6 +133,6 @@ fn create(dir: &Path) -> io::Result<Option<(Uid, Gid)>> {
 }
 
 /// A link is not followed: in a directory of somebody else it may lead anywhere.
-fn give(path: &Path, (user, group): (Uid, Gid)) -> io::Result<()> {
+pub(in super::super) fn give(path: &Path, (user, group): (Uid, Gid)) -> io::Result<()> {
     Ok(chownat(CWD, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?)
 }
