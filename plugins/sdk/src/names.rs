@@ -38,3 +38,11 @@ pub const MODEL_FAILED: EventName = EventName::from_static("model.failed");
 pub const SYSTEM_STARTED: EventName = EventName::from_static("system.started");
 /// The service stops.
 pub const SYSTEM_STOPPED: EventName = EventName::from_static("system.stopped");
+/// A subscription gave an event up; it can be replayed.
+pub const SUBSCRIPTION_DEAD_LETTERED: EventName = EventName::from_static("subscription.dead_lettered");
+/// Events are delivered again.
+pub const REPLAY_STARTED: EventName = EventName::from_static("replay.started");
+/// All of them were.
+pub const REPLAY_COMPLETED: EventName = EventName::from_static("replay.completed");
+/// Somebody ended it before.
+pub const REPLAY_STOPPED: EventName = EventName::from_static("replay.stopped");

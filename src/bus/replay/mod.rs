@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Bus, Error};
+use crate::event_log::{EventLog, Table};
 
 /// What to deliver again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,6 +71,24 @@ pub struct Replay {
     pub delivered: u64,
     /// Deliveries that ended as dead letters.
     pub failed: u64,
+}
+
+/// The first byte of a row; JSON follows. A new form gets a new version.
+const VERSION: u8 = 1;
+
+fn decode(key: &str, row: &[u8]) -> Result<Replay, Error> {
+    match row.split_first() {
+        Some((&VERSION, json)) => {
+            serde_json::from_slice(json).map_err(|source| Error::damaged("replay", key, source))
+        }
+        _ => Err(Error::damaged("replay", key, "its version is not known")),
+    }
+}
+
+/// The stored replay called `id`.
+pub(super) fn find(log: &EventLog, id: Uuid) -> Result<Option<Replay>, Error> {
+    let key = id.to_string();
+    log.get(Table::Replays, &key)?.map(|row| decode(&key, &row)).transpose()
 }
 
 impl Bus {
