@@ -16,8 +16,9 @@ use uuid::Uuid;
 use super::{
     Effects,
     dead_letter::{self, DeadLetter},
-    engine::{Engine, Item, Report},
+    engine::Engine,
     failure::Failure,
+    item::{Item, Report},
     ledger::Ledger,
 };
 use crate::event_log::{self, Batch, Put, Table};

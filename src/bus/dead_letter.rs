@@ -11,7 +11,7 @@ use panotti_sdk::Event;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::{Bus, Error, engine::Command};
+use super::{Bus, Error, item::Command};
 use crate::event_log::{Batch, EventLog, Put, Table};
 
 /// Rows that are read in one transaction.
@@ -89,8 +89,8 @@ pub(super) fn find(log: &EventLog, seq: u64, subscription: &str) -> Result<Optio
     log.get(Table::DeadLetters, &key)?.map(|row| DeadLetter::decode(&key, &row)).transpose()
 }
 
-/// Dead letters after the row of `after`, at most `limit` of those that are wanted. Only what is needed of
-/// the table is in memory.
+/// Dead letters after the row of `after`, at most `limit` of those that are wanted. The table is read in
+/// pages.
 pub(super) fn list(
     log: &EventLog,
     after: Option<(u64, &str)>,
@@ -104,9 +104,13 @@ pub(super) fn list(
         let Some((last, _)) = rows.last() else { break };
         after = Some(last.clone());
         for (key, row) in &rows {
-            let letter = DeadLetter::decode(key, row)?;
-            if found.len() < limit && wants(&letter) {
-                found.push(letter);
+            match DeadLetter::decode(key, row) {
+                Ok(letter) if found.len() < limit && wants(&letter) => found.push(letter),
+                Ok(_) => {}
+                // One that is damaged hides no others.
+                Err(error) => {
+                    tracing::error!(error = crate::error_chain::chain(&error), "A dead letter is lost.");
+                }
             }
         }
     }

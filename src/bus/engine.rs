@@ -17,8 +17,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use panotti_sdk::{Delivery, Event};
-use serde_json::Value;
+use panotti_sdk::Event;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{Id, JoinError, JoinHandle, JoinSet},
@@ -30,6 +29,7 @@ use super::{
     Answer, Handler, Shared, Subscription,
     commit::{Commit, Finished},
     failure::Failure,
+    item::{Again, Command, Item, Report},
     ledger::{Ledger, Tried},
     loader::{self, Page},
     scheduler::Scheduler,
@@ -43,54 +43,6 @@ const WINDOW: usize = 256;
 const FEW: u64 = 16;
 /// Waits after the log said no: the first and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-
-/// What others ask of a running subscription.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// Deliver these again, after the batches up to `after`.
-    Replay { id: Uuid, after: u64, events: Vec<Arc<Event>>, report: mpsc::UnboundedSender<Report> },
-    /// Begin none of a replay's deliveries any more.
-    StopReplay(Uuid),
-    /// Forget a replay.
-    EndReplay(Uuid),
-    /// Remove a dead letter.
-    DropDeadLetter { seq: u64, reply: oneshot::Sender<()> },
-}
-
-/// A replayed delivery is settled, and that is on disk.
-#[derive(Debug)]
-pub(super) struct Report {
-    pub(super) seq: u64,
-    /// Whether it was handled.
-    pub(super) well: bool,
-}
-
-/// What waits in line.
-#[derive(Debug)]
-pub(super) struct Item {
-    pub(super) event: Arc<Event>,
-    pub(super) failed: u32,
-    pub(super) replay: Option<Again>,
-}
-
-/// To which replay an item belongs. Dropped without a report, it was not settled.
-#[derive(Debug)]
-pub(super) struct Again {
-    pub(super) id: Uuid,
-    pub(super) report: mpsc::UnboundedSender<Report>,
-}
-
-impl Item {
-    fn delivery(&self) -> Delivery {
-        let mut event = Arc::clone(&self.event);
-        let replay = self.replay.as_ref().map(|again| again.id);
-        if let Some(id) = replay {
-            let metadata = &mut Arc::make_mut(&mut event).context.metadata;
-            metadata.insert("replay".into(), Value::String(id.to_string()));
-        }
-        Delivery { event, attempt: self.failed + 1, replay }
-    }
-}
 
 pub(super) struct Engine {
     pub(super) shared: Arc<Shared>,
@@ -178,11 +130,11 @@ impl Engine {
             }
             let timer = self.timer();
             tokio::select! {
-                Some(ended) = self.running.join_next_with_id() => {
-                    self.delivered(ended);
-                    while let Some(ended) = self.running.try_join_next_with_id() {
-                        self.delivered(ended);
-                    }
+                // In this order, so that nothing is begun after a stop; each of them runs dry when the
+                // window is full, so that none keeps another waiting.
+                biased;
+                grace = &mut self.stop, if self.deadline.is_none() => {
+                    self.deadline = Some(Instant::now() + grace.unwrap_or_default());
                 }
                 answer = some(&mut self.commit.answer) => {
                     self.commit.answer = None;
@@ -195,12 +147,16 @@ impl Engine {
                         Err(error) => tracing::error!(%error, "A reader of the event log panicked."),
                     }
                 }
+                // What waits when it stops is dropped, and done again by who asked, when it finds out.
+                Some(command) = self.commands.recv(), if self.deadline.is_none() => self.obey(command),
+                Some(ended) = self.running.join_next_with_id() => {
+                    self.delivered(ended);
+                    while let Some(ended) = self.running.try_join_next_with_id() {
+                        self.delivered(ended);
+                    }
+                }
                 changed = self.tail.changed(), if tail_is_open && self.deadline.is_none() => {
                     tail_is_open = changed.is_ok();
-                }
-                Some(command) = self.commands.recv() => self.obey(command),
-                grace = &mut self.stop, if self.deadline.is_none() => {
-                    self.deadline = Some(Instant::now() + grace.unwrap_or_default());
                 }
                 () = tokio::time::sleep_until(timer.unwrap_or_else(Instant::now).into()), if timer.is_some() => {}
             }
@@ -370,10 +326,6 @@ impl Engine {
     }
 
     fn obey(&mut self, command: Command) {
-        // What is dropped here is done again by who asked, when it finds out.
-        if self.is_stopping() {
-            return;
-        }
         match command {
             Command::Replay { id, after, events, report } => {
                 let done = self.ledger.replayed.entry(id).or_default();

@@ -142,8 +142,13 @@ impl Standing {
         })
     }
 
+    /// Whether the subscription wants `event`.
+    pub(super) fn wants(&self, event: &Event) -> bool {
+        self.filter.wants(event)
+    }
+
     /// Whether `event` is wanted and not done with.
     pub(super) fn awaits(&self, event: &Event) -> bool {
-        (event.seq > self.scanned || self.open.contains(&event.seq)) && self.filter.wants(event)
+        (event.seq > self.scanned || self.open.contains(&event.seq)) && self.wants(event)
     }
 }

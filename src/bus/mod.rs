@@ -4,17 +4,28 @@
 //! # What is promised
 //! - An event that a subscription wants is delivered to it at least once, also across crashes.
 //! - What a handler answers with ([`Effects`]) is committed together with the note that the event is done:
-//!   it is in the log exactly once however often the handler ran.
-//! - Events of one correlation id are delivered in the order of their `seq`, one at a time. Across
-//!   correlation ids at most `max_concurrent_tasks` run at once; the most urgent goes first, and nobody
-//!   starves.
-//! - A delivery that keeps failing is parked as a dead letter, and the next one goes on.
+//!   it is in the log exactly once however often the handler ran. What a handler does outside the log can
+//!   be made to have one effect with [`Delivery::key`], which is the same for every attempt.
+//! - Events of one correlation id are delivered in the order of their `seq`, one at a time, the next when
+//!   what came of the one before is on disk. Across correlation ids at most `max_concurrent_tasks` run at
+//!   once; the most urgent goes first, and nobody starves (`scheduler` has the rule).
+//! - A delivery that fails is tried again after a growing wait, in its place; others go on. One that keeps
+//!   failing is parked as a dead letter and announced (`subscription.dead_lettered`), and the next one of
+//!   its correlation id goes on.
+//! - Events that retention removes before they are handled are counted, never silently passed over.
+//!
+//! At most 256 wanted events of a subscription are in memory: order by urgency and the passing of one that
+//! waits for its next attempt go as far as that.
+//!
+//! One task per running subscription owns all of its state, one per running replay; they meet through
+//! channels. Several processes do not share a bus.
 
 mod commit;
 mod dead_letter;
 mod engine;
 mod error;
 mod failure;
+mod item;
 mod ledger;
 mod loader;
 mod recall;
@@ -40,11 +51,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use self::{
-    dead_letter::Letters,
-    engine::{Command, Engine},
-    status::Live,
-};
+use self::{dead_letter::Letters, engine::Engine, item::Command, replay::Replays, status::Live};
 pub use self::{
     dead_letter::{DeadLetter, DeadLetterFilter},
     error::Error,
@@ -91,6 +98,7 @@ struct Shared {
     /// The subscriptions that run or ran in this process.
     slots: watch::Sender<BTreeMap<String, Slot>>,
     letters: Letters,
+    replays: Replays,
     /// Held by what must not see a subscription start meanwhile.
     starting: tokio::sync::Mutex<()>,
 }
@@ -127,7 +135,10 @@ impl Bus {
     pub fn start(log: EventLog, runtime: Handle) -> Result<Self, Error> {
         let letters = Letters::load(&log)?;
         let (slots, starting) = (watch::Sender::default(), tokio::sync::Mutex::default());
-        Ok(Self { shared: Arc::new(Shared { log, runtime, slots, letters, starting }) })
+        let replays = Replays::default();
+        let shared = Arc::new(Shared { log, runtime, slots, letters, replays, starting });
+        replay::resume(&shared)?;
+        Ok(Self { shared })
     }
 
     /// Begins to handle a subscription's events where it was left, or as [`Start`] says. When this

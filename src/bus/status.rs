@@ -89,6 +89,12 @@ impl Shared {
         let rows = self.log.rows(Table::Subscriptions, None, usize::MAX)?;
         rows.into_iter().map(|(name, row)| Standing::decode(name, &row)).collect()
     }
+
+    /// What is stored of one.
+    pub(super) fn standing(&self, name: &str) -> Result<Option<Standing>, Error> {
+        let row = self.log.get(Table::Subscriptions, name)?;
+        row.map(|row| Standing::decode(name.to_owned(), &row)).transpose()
+    }
 }
 
 impl Bus {
