@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     bus::{DeadLetterFilter, DeliveryStatus, EventState},
-    event_log,
+    event_log::{self, PageRequest},
 };
 
 /// Pages of the log that one answer looks through for events of a status, and their length.
@@ -212,7 +212,7 @@ fn page(
         Order::Asc => event_log::Order::OldestFirst,
         Order::Desc => event_log::Order::NewestFirst,
     };
-    let page = shared.app.log.page(order, from, limit, filters)?;
+    let page = shared.app.log.page(&PageRequest { filters, order, cursor: from, limit })?;
     Ok((page.events, page.next))
 }
 

@@ -55,8 +55,6 @@ pub(super) struct EventContextDocument {
     metadata: Value,
 }
 
-/// Most topics of one filter.
-const MAX_TOPICS: usize = 64;
 /// Longest name of a source, bytes.
 const MAX_SOURCE: usize = 256;
 
@@ -70,16 +68,9 @@ fn selection(shared: &Shared, named: Option<&str>, own: Filter) -> Result<Vec<Fi
 
 /// Refuses a filter that nothing can pass, or that nobody can have meant.
 fn check(shared: &Shared, filter: &Filter) -> Result<(), Problem> {
-    if filter.topics.len() > MAX_TOPICS {
-        return Err(Problem::unprocessable(format!("there are more than {MAX_TOPICS} topics")));
-    }
+    filter.validate().map_err(|error| Problem::unprocessable(error.to_string()))?;
     if filter.source.as_ref().is_some_and(|source| source.len() > MAX_SOURCE) {
         return Err(Problem::unprocessable(format!("`source` has more than {MAX_SOURCE} bytes")));
-    }
-    if let (Some(from), Some(to)) = (filter.from, filter.to)
-        && from >= to
-    {
-        return Err(Problem::unprocessable(format!("`from` ({from}) must be before `to` ({to})")));
     }
     for topic in &filter.topics {
         let Some(help) = shared.registry.topic_help(topic) else { continue };

@@ -29,10 +29,13 @@ use super::{
     },
     selection,
 };
-use crate::event_log::EventLog;
+use crate::event_log::{EventLog, Order, PageRequest};
 
 /// Events read from the log at once.
 const BATCH: usize = 256;
+
+/// Whoever is no further behind than this reads what is still in memory, events.
+const NEAR: u64 = 4096;
 
 /// A comment is sent after this much silence, so that both ends know the connection lives.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -186,20 +189,38 @@ fn read(
     newest: u64,
     filters: &[Filter],
 ) -> Result<(VecDeque<Item>, u64), Problem> {
-    let everything = Filter::default();
-    let (first, rest) = filters.split_first().unwrap_or((&everything, &[]));
-    let events = log.read_new(after, BATCH, first)?;
-    let last = events.last().map_or(0, |event| event.seq);
-    // A short batch means that nothing else up to `newest` matches.
-    let done = if events.len() < BATCH { last.max(newest) } else { last };
-    let wanted = events.into_iter().filter(|event| rest.iter().all(|filter| filter.wants(event)));
-    let mut items: VecDeque<_> = wanted.map(Item::Event).collect();
+    let (events, done) =
+        if newest - after > NEAR { old(log, after, newest, filters)? } else { new(log, after, newest, filters)? };
+    let mut items: VecDeque<_> = events.into_iter().map(Item::Event).collect();
     // Asked for afterwards: what was removed while we read is told of too.
     let kept = log.first_seq()?;
     if after > 0 && kept > after + 1 {
         items.push_front(Item::Gap(after + 1, kept - 1));
     }
     Ok((items, done))
+}
+
+type Read = Result<(Vec<Arc<Event>>, u64), Problem>;
+
+/// From memory, mostly.
+fn new(log: &EventLog, after: u64, newest: u64, filters: &[Filter]) -> Read {
+    let everything = Filter::default();
+    let (first, rest) = filters.split_first().unwrap_or((&everything, &[]));
+    let mut events = log.read_new(after, BATCH, first)?;
+    let last = events.last().map_or(0, |event| event.seq);
+    // A short batch means that nothing else up to `newest` matches.
+    let done = if events.len() < BATCH { last.max(newest) } else { last };
+    events.retain(|event| rest.iter().all(|filter| filter.wants(event)));
+    Ok((events, done))
+}
+
+/// From the file, no more at once than a page looks at.
+fn old(log: &EventLog, after: u64, newest: u64, filters: &[Filter]) -> Read {
+    let request = PageRequest { filters, order: Order::OldestFirst, cursor: Some(after), limit: BATCH };
+    let page = log.page(&request)?;
+    let last = page.events.last().map_or(0, |event| event.seq);
+    let done = page.next.unwrap_or(newest.max(last));
+    Ok((page.events.into_iter().map(Arc::new).collect(), done))
 }
 
 impl Item {
