@@ -36,7 +36,6 @@ use std::{
 };
 
 use axum::{Router, middleware};
-use panotti_sdk::schema::Registry;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -94,8 +93,6 @@ struct Shared {
     media: media::Links,
     throttle: throttle::Throttle,
     streams: Arc<Semaphore>,
-    /// The events that are known, and what they carry.
-    registry: Registry,
     /// Held while named filters change.
     filters: tokio::sync::Mutex<()>,
     closing: CancellationToken,
@@ -145,7 +142,6 @@ fn build(app: App, closing: CancellationToken) -> Router {
         media: media::Links::default(),
         throttle: throttle::Throttle::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
-        registry: Registry::core(),
         filters: tokio::sync::Mutex::default(),
         closing,
     });

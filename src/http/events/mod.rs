@@ -73,7 +73,7 @@ fn check(shared: &Shared, filter: &Filter) -> Result<(), Problem> {
         return Err(Problem::unprocessable(format!("`source` has more than {MAX_SOURCE} bytes")));
     }
     for topic in &filter.topics {
-        let Some(help) = shared.registry.topic_help(topic) else { continue };
+        let Some(help) = shared.app.log.schemas().topic_help(topic) else { continue };
         // Names of their own that clients have published are as good as ours.
         if shared.app.log.read(0, 1, &Filter::topic(topic.clone()))?.is_empty() {
             return Err(Problem::unprocessable(help));

@@ -56,7 +56,7 @@ impl From<&Schema> for EventSchema {
     (status = 200, description = "All schemas.", body = EventSchemaList),
 ))]
 pub(in super::super) async fn list(extract::State(shared): State) -> Json<EventSchemaList> {
-    Json(EventSchemaList { items: shared.registry.schemas().map(Into::into).collect(), next_cursor: () })
+    Json(EventSchemaList { items: shared.app.log.schemas().schemas().map(Into::into).collect(), next_cursor: () })
 }
 
 /// What one event carries.
@@ -69,7 +69,7 @@ pub(in super::super) async fn get(
     extract::State(shared): State,
     Place(name): Place<String>,
 ) -> Result<Json<EventSchema>, Problem> {
-    let schema = shared.registry.schemas().find(|schema| schema.name.as_str() == name);
+    let schema = shared.app.log.schemas().schemas().find(|schema| schema.name.as_str() == name);
     schema.map(|schema| Json(schema.into())).ok_or_else(|| {
         Problem::not_found(format!("no event with a schema is called `{name}`: `GET /events/schemas` lists all"))
     })
