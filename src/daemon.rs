@@ -11,9 +11,8 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use panotti_sdk::{EventName, NewEvent, names};
+use panotti_sdk::{EventType, NewEvent, names, payloads};
 use rustix::fs::{FlockOperation, flock};
-use serde_json::{Value, json};
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
@@ -111,8 +110,9 @@ impl Daemon {
             runtime,
             _lock: lock,
         };
-        daemon
-            .tell(names::SYSTEM_STARTED, json!({ "version": env!("CARGO_PKG_VERSION"), "address": address }));
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let started = payloads::SystemStarted { version, address: address.to_string() };
+        tell(&daemon.log, names::SYSTEM_STARTED, &started);
         daemon.wait_for_capture(Duration::from_secs(2));
         tracing::info!(%address, "Listening.");
         Ok(daemon)
@@ -209,19 +209,9 @@ impl Daemon {
         self.stop_http.send(()).ok();
         self.pipeline.stop(STOP_WITHIN.saturating_sub(began.elapsed()));
         self.upkeep.stop();
-        let event = NewEvent::new(names::SYSTEM_STOPPED, json!({})).from_source("core");
-        if let Err(error) = self.log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
-            tracing::error!(error = format!("{:#}", anyhow!(error)), "An event was lost.");
-        }
+        tell(&self.log, names::SYSTEM_STOPPED, &payloads::Nothing {});
         self.runtime
             .shutdown_timeout(STOP_WITHIN.saturating_sub(began.elapsed()).max(Duration::from_millis(500)));
-    }
-
-    fn tell(&self, name: EventName, payload: Value) {
-        let event = NewEvent::new(name, payload).from_source("core");
-        if let Err(error) = self.log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
-            tracing::error!(error = format!("{:#}", anyhow!(error)), "An event was lost.");
-        }
     }
 
     fn wait_for_capture(&self, patience: Duration) {
@@ -290,6 +280,13 @@ impl<'a> Watchdog<'a> {
         // A microphone that is gone is looked for, and a file has an end: restarting would not help.
         let capture = moved[2] || !matches!(self.status.facts().capture, CaptureState::Running { .. });
         moved[0] && moved[1] && capture
+    }
+}
+
+fn tell<P: payloads::Payload>(log: &EventLog, event: EventType<P>, payload: &P) {
+    let event = NewEvent::of(event, payload).from_source("core");
+    if let Err(error) = log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
+        tracing::error!(error = format!("{:#}", anyhow!(error)), "An event was lost.");
     }
 }
 

@@ -2,11 +2,10 @@
 //! publisher's thread, so that the writer only writes.
 
 use jiff::Timestamp;
-use panotti_sdk::{Event, EventContext, NewEvent};
+use panotti_sdk::{Event, NewEvent, schema::Registry};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::{Error, envelope, writer::Prepared};
 
@@ -64,7 +63,7 @@ pub struct Batch {
 }
 
 /// Refuses what can never be stored and encodes the rest.
-pub(super) fn prepare(batch: Batch) -> Result<Prepared, Error> {
+pub(super) fn prepare(batch: Batch, schemas: &Registry) -> Result<Prepared, Error> {
     let now = Timestamp::now();
     for put in &batch.puts {
         if !valid_key(&put.key) {
@@ -85,30 +84,21 @@ pub(super) fn prepare(batch: Batch) -> Result<Prepared, Error> {
             Some(Sha256::new().chain_update(source).chain_update([0]).chain_update(key).finalize().into())
         }
     };
-    let events = batch.events.into_iter().map(|event| accept(event, now)).collect::<Result<_, _>>()?;
+    let events =
+        batch.events.into_iter().map(|event| accept(event, now, schemas)).collect::<Result<_, _>>()?;
     let now_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
     Ok(Prepared { events, puts: batch.puts, idempotency, now_ms })
 }
 
 /// The event with everything but its `seq`, and its stored form.
-fn accept(new: NewEvent, now: Timestamp) -> Result<(Event, Vec<u8>), Error> {
-    let payload = json("payload", &new.payload, depth(&new.payload))?;
+fn accept(new: NewEvent, now: Timestamp, schemas: &Registry) -> Result<(Event, Vec<u8>), Error> {
+    let payload = json("payload", new.payload(), depth(new.payload()))?;
     let metadata = json("metadata", &new.metadata, deepest(new.metadata.values()))?;
     limit("source", new.source_plugin.as_ref().map_or(0, String::len), 256)?;
-    let event = Event {
-        seq: 0,
-        id: Uuid::now_v7(),
-        name: new.name,
-        payload: new.payload,
-        context: EventContext {
-            correlation_id: new.correlation_id.unwrap_or_else(Uuid::now_v7),
-            causation_id: new.causation_id,
-            timestamp: now,
-            source_plugin: new.source_plugin,
-            metadata: new.metadata,
-        },
-        priority: new.priority,
-    };
+    if !new.is_typed() {
+        schemas.validate(new.name(), new.payload())?;
+    }
+    let event = new.accepted(0, now);
     let envelope = envelope::encode(&event, &payload, &metadata)
         .map_err(|e| Error::Invalid(format!("the event cannot be encoded: {e}")))?;
     Ok((event, envelope))

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use panotti_sdk::schema;
+
 use super::envelope;
 
 /// A disk with less room than this is full, bytes: the largest page LMDB writes.
@@ -75,6 +77,9 @@ pub enum Error {
     /// The batch can never be stored.
     #[error("{0}")]
     Invalid(String),
+    /// An event carries what events of its name do not.
+    #[error(transparent)]
+    Schema(#[from] schema::Invalid),
     /// The queue stayed full.
     #[error("the event log is too busy to take more, try again in some seconds")]
     Backpressure,

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use panotti_sdk::Event;
+use panotti_sdk::{Event, schema::Registry};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
@@ -42,6 +42,7 @@ pub struct EventLog {
 #[derive(Debug)]
 struct Inner {
     store: Store,
+    schemas: Registry,
     tail: watch::Receiver<u64>,
     /// `None` only while the log closes.
     jobs: Option<mpsc::Sender<Job>>,
@@ -69,12 +70,20 @@ impl EventLog {
     /// [`Error::Directory`], [`Error::Open`], [`Error::Truncated`], [`Error::Newer`], [`Error::Full`]: each says
     /// what to do.
     pub fn open(dir: &Path) -> Result<Self, Error> {
+        Self::open_with(dir, Registry::core())
+    }
+
+    /// [`Self::open`] with events of more than the core and the original's plugins.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(dir: &Path, schemas: Registry) -> Result<Self, Error> {
         let store = store::open(dir)?;
         let last = last_seq(&store)?;
         let (jobs, queue) = mpsc::channel(writer::QUEUE);
         let (sender, tail) = watch::channel(last);
         let writer = writer::start(store.clone(), queue, sender).map_err(Error::Thread)?;
-        Ok(Self { inner: Arc::new(Inner { store, tail, jobs: Some(jobs), writer: Some(writer) }) })
+        Ok(Self { inner: Arc::new(Inner { store, schemas, tail, jobs: Some(jobs), writer: Some(writer) }) })
     }
 
     /// Commits a batch. When it returns, the batch is on disk. A caller that stops waiting does not take
@@ -82,10 +91,10 @@ impl EventLog {
     ///
     /// # Errors
     /// [`Error::Backpressure`] when the queue stays full for 5 s, [`Error::Full`] when disk or map are
-    /// full, [`Error::TooLarge`] and [`Error::Invalid`] for what can never be stored. Nothing of the batch
+    /// full, [`Error::TooLarge`], [`Error::Invalid`] and [`Error::Schema`] for what can never be stored. Nothing of the batch
     /// is stored then.
     pub async fn append(&self, batch: Batch) -> Result<Vec<Event>, Error> {
-        let batch = prepare(batch)?;
+        let batch = prepare(batch, &self.inner.schemas)?;
         let place = tokio::time::timeout(PUT_TIMEOUT, self.jobs()?.reserve()).await;
         let answer = submit(place.ok(), batch)?;
         answer.await.unwrap_or(Err(Error::Closed))
@@ -96,10 +105,15 @@ impl EventLog {
     /// # Errors
     /// As [`Self::append`].
     pub fn append_blocking(&self, batch: Batch) -> Result<Vec<Event>, Error> {
-        let batch = prepare(batch)?;
+        let batch = prepare(batch, &self.inner.schemas)?;
         let place = wait::block_on(self.jobs()?.reserve(), Some(Instant::now() + PUT_TIMEOUT));
         let answer = submit(place, batch)?;
         wait::block_on(answer, None).and_then(Result::ok).unwrap_or(Err(Error::Closed))
+    }
+
+    /// What events carry.
+    pub fn schemas(&self) -> &Registry {
+        &self.inner.schemas
     }
 
     fn jobs(&self) -> Result<&mpsc::Sender<Job>, Error> {

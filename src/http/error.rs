@@ -145,7 +145,7 @@ impl From<event_log::Error> for Problem {
     fn from(error: event_log::Error) -> Self {
         use event_log::Error;
         match error {
-            Error::Invalid(_) => Self::unprocessable(error.to_string()),
+            Error::Invalid(_) | Error::Schema(_) => Self::unprocessable(error.to_string()),
             Error::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
             Error::Backpressure | Error::Closed => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).try_again(5)

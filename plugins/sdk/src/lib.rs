@@ -5,7 +5,9 @@ mod delivery;
 mod event;
 pub mod filter;
 pub mod names;
+pub mod payloads;
+pub mod schema;
 
 pub use delivery::{Delivery, HandlerError};
-pub use event::{Event, EventContext, EventName, InvalidEventName, NewEvent, Priority};
+pub use event::{Event, EventContext, EventName, EventType, InvalidEventName, NewEvent, Priority};
 pub use filter::Filter;
