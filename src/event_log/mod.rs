@@ -2,7 +2,7 @@
 //! that change together with an event; leaves what events mean to those who publish them.
 
 mod batch;
-mod envelope;
+pub(crate) mod envelope;
 mod error;
 mod reading;
 mod store;
@@ -30,6 +30,7 @@ pub use self::{
     batch::{Batch, PAYLOAD_LIMIT, Put, Table, VALUE_LIMIT},
     envelope::Error as EnvelopeError,
     error::Error,
+    reading::{Order, Page, PageRequest},
 };
 
 /// The log. Cheap to clone; all clones are one log. When the last is dropped, what was queued is written

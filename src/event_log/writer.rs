@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Error, Put,
-    store::{IdempotencyKey, Store},
+    store::{IdempotencyKey, Runs, Store},
 };
 
 /// Batches that may wait; also the most that one transaction takes.
@@ -27,9 +27,9 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// Most bytes of the file that storing this takes: values by the page, and for each event and row the
-    /// pages of four trees from leaf to root, each split in two.
+    /// pages of five trees from leaf to root, each split in two.
     fn growth(&self) -> u64 {
-        const TREES: usize = 4 * 4 * 2 * 4096;
+        const TREES: usize = 5 * 4 * 2 * 4096;
         let events = self.events.iter().map(|(_, envelope)| 2 * envelope.len() + TREES);
         let puts = self.puts.iter().map(|put| 2 * put.value.as_ref().map_or(0, Vec::len) + TREES);
         events.chain(puts).sum::<usize>() as u64
@@ -99,10 +99,20 @@ fn commit(store: &Store, group: &[Job], tail: &watch::Sender<u64>) -> Result<Vec
     // A group of repetitions alone changes nothing, and LMDB then writes nothing.
     if seq != next {
         store.set_next_seq(&mut txn, seq).map_err(failed)?;
+        store.times.put(&mut txn, &times(group, &outcomes)).map_err(failed)?;
     }
     store.commit(txn, group.iter().map(|job| job.batch.growth()).sum()).map_err(failed)?;
     tail.send_if_modified(|last| std::mem::replace(last, seq - 1) != seq - 1);
     Ok(outcomes)
+}
+
+/// When the events of `group` were accepted.
+fn times(group: &[Job], outcomes: &[Outcome]) -> Runs {
+    let stored = group.iter().zip(outcomes).filter_map(|(job, outcome)| match outcome {
+        Outcome::Stored(first) => Some((*first..).zip(&job.batch.events)),
+        Outcome::Known(_) => None,
+    });
+    stored.flatten().map(|(seq, (event, _))| (event.context.timestamp, seq)).collect()
 }
 
 fn put(store: &Store, txn: &mut RwTxn<'_>, seq: &mut u64, batch: &Prepared) -> Result<Outcome, Error> {

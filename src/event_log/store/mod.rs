@@ -4,6 +4,7 @@
 mod idempotency;
 mod open;
 mod read;
+mod time;
 mod upgrade;
 
 use std::{ops::Bound, path::Path};
@@ -16,7 +17,13 @@ use heed::{
 use panotti_sdk::Event;
 use uuid::Uuid;
 
-pub(super) use self::{idempotency::IdempotencyKey, read::Range, upgrade::SCHEMA};
+use self::time::Times;
+pub(super) use self::{
+    idempotency::IdempotencyKey,
+    read::{Budget, Range},
+    time::Runs,
+    upgrade::SCHEMA,
+};
 use super::{Error, Table, envelope};
 
 type Seq = U64<BigEndian>;
@@ -41,9 +48,10 @@ mod db_name {
     pub(super) const FILTERS: &str = "filters";
     pub(super) const PLUGINS: &str = "plugins";
     pub(super) const PLUGIN_STATE: &str = "plugin-state";
+    pub(super) const BY_MINUTE: &str = "by-minute";
     /// Those of version 2.
-    pub(super) const SECOND: [&str; 6] =
-        [SUBSCRIPTIONS, DEAD_LETTERS, REPLAYS, FILTERS, PLUGINS, PLUGIN_STATE];
+    pub(super) const SECOND: [&str; 7] =
+        [BY_MINUTE, SUBSCRIPTIONS, DEAD_LETTERS, REPLAYS, FILTERS, PLUGINS, PLUGIN_STATE];
     /// Those of version 1.
     pub(super) const FIRST: [&str; 10] = [
         META,
@@ -80,6 +88,8 @@ pub(super) struct Store {
     by_name: Database<Bytes, Unit>,
     /// Correlation id (16 bytes), `seq`.
     by_correlation: Database<Bytes, Unit>,
+    /// Which events were accepted when.
+    pub(super) times: Times,
     /// By [`IdempotencyKey`]: `seq` of the first event, and when, in ms since 1970, both big-endian.
     idempotency: Database<Bytes, Bytes>,
     /// [`IdempotencyKey`] by `seq`: the oldest first.
@@ -114,7 +124,7 @@ pub(super) fn open(dir: &Path) -> Result<Store, Error> {
     if found > SCHEMA {
         return Err(Error::Newer { path: dir.to_owned(), found, supported: SCHEMA });
     }
-    upgrade::run(&env, &mut txn, meta, found).map_err(failed)?;
+    upgrade::run(&env, &mut txn, meta, found, SCHEMA).map_err(failed)?;
     txn.commit().map_err(failed)?;
 
     let txn = env.read_txn().map_err(failed)?;
@@ -131,6 +141,7 @@ pub(super) fn open(dir: &Path) -> Result<Store, Error> {
         seq_by_id: database!(SEQ_BY_ID),
         by_name: database!(BY_NAME),
         by_correlation: database!(BY_CORRELATION),
+        times: Times(database!(BY_MINUTE)),
         idempotency: database!(IDEMPOTENCY),
         idempotency_age: database!(IDEMPOTENCY_AGE),
         recordings: database!(RECORDINGS),
