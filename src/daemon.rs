@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use panotti_sdk::{EventType, NewEvent, names, payloads};
+use panotti_sdk::{EventType, NewEvent, names, payloads, schema::Registry};
 use rustix::fs::{FlockOperation, flock};
 use tokio::{
     runtime::Runtime,
@@ -23,7 +23,7 @@ use tokio::{
 use crate::{
     bus::Bus,
     config::Config,
-    event_log::{Batch, EventLog},
+    event_log::{Batch, EventLog, Settings},
     http::{self, Access},
     pipeline::Pipeline,
     recordings::Recordings,
@@ -60,7 +60,8 @@ impl Daemon {
     pub fn start(config: Config, access: Access) -> anyhow::Result<Self> {
         let status = Arc::new(Status::default());
         let lock = lock(&config.storage.data_dir)?;
-        let log = EventLog::open(&config.storage.events_dir()).context("cannot open the event log")?;
+        let log = EventLog::open_with(&config.storage.events_dir(), Settings::from(&config.events), Registry::core())
+            .context("cannot open the event log")?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("http")
@@ -155,7 +156,7 @@ impl Daemon {
         let mut http = self.http.take().context("the HTTP server has ended")?;
         let mut watchdog = Watchdog::new(&self.status);
         let period = systemd::watchdog_interval().map_or(Duration::from_secs(2), |it| it / 3);
-        let runtime = self.runtime.handle().clone();
+        let (runtime, log) = (self.runtime.handle().clone(), self.log.clone());
         runtime.block_on(async {
             let mut signalled = self.signalled.clone();
             let mut tick = tokio::time::interval(period);
@@ -164,6 +165,8 @@ impl Daemon {
                 tokio::select! {
                     // The sender lives as long as the runtime.
                     _ = signalled.wait_for(|it| *it) => return Ok(()),
+                    // LMDB has to be opened anew, which systemd does for us.
+                    () = log.closed() => bail!("the event log is out of use: its disk did not take a write"),
                     ended = &mut http => match ended {
                         Ok(Ok(())) => bail!("the HTTP server has ended"),
                         Ok(Err(error)) => return Err(error).context("the HTTP server has failed"),

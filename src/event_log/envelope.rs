@@ -53,14 +53,6 @@ impl Stored<'_> {
     }
 }
 
-fn stored(bytes: &[u8]) -> Result<Stored<'_>, Error> {
-    let (version, rest) = bytes.split_first().ok_or(Error::Empty)?;
-    if *version != VERSION {
-        return Err(Error::Version(*version));
-    }
-    postcard::from_bytes(rest).map_err(Error::Form)
-}
-
 /// As one piece: serde by itself writes a slice byte by byte, to the same bytes.
 fn whole<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(bytes)
@@ -90,6 +82,34 @@ pub(crate) fn encode(event: &Event, payload: &[u8], metadata: &[u8]) -> Result<V
     let mut bytes = Vec::with_capacity(payload.len() + metadata.len() + 192);
     bytes.push(VERSION);
     postcard::to_extend(&stored, bytes).map_err(Error::Form)
+}
+
+fn stored(bytes: &[u8]) -> Result<Stored<'_>, Error> {
+    let (version, rest) = bytes.split_first().ok_or(Error::Empty)?;
+    if *version != VERSION {
+        return Err(Error::Version(*version));
+    }
+    postcard::from_bytes(rest).map_err(Error::Form)
+}
+
+/// What the indexes and retention know an event by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head<'a> {
+    pub(super) id: Uuid,
+    pub(super) name: &'a str,
+    pub(super) correlation_id: Uuid,
+    pub(super) timestamp: Timestamp,
+}
+
+/// The head of the event that `bytes` hold; its JSON is not looked at.
+pub(super) fn head(bytes: &[u8]) -> Result<Head<'_>, Error> {
+    let stored = stored(bytes)?;
+    Ok(Head {
+        id: Uuid::from_bytes(stored.id),
+        name: stored.name,
+        correlation_id: Uuid::from_bytes(stored.correlation_id),
+        timestamp: stored.timestamp()?,
+    })
 }
 
 /// When the event that `bytes` hold was accepted, without decoding its JSON.

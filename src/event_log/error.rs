@@ -65,7 +65,7 @@ pub enum Error {
     #[error("cannot start the event log's writer thread")]
     Thread(#[source] io::Error),
     /// A part of the batch is larger than may be.
-    #[error("the {what} has {bytes} bytes, the limit is {limit}")]
+    #[error("the {what} has {bytes} bytes, the limit is {limit}{advice}")]
     TooLarge {
         /// Which part.
         what: &'static str,
@@ -73,6 +73,8 @@ pub enum Error {
         bytes: usize,
         /// The limit.
         limit: usize,
+        /// Which setting raises it, if one does.
+        advice: &'static str,
     },
     /// The batch can never be stored.
     #[error("{0}")]
@@ -95,6 +97,18 @@ pub enum Error {
     /// A commit failed; nothing of it is stored.
     #[error("cannot write to the event log in `{path}`")]
     Write {
+        /// Its directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: heed::Error,
+    },
+    /// Writing the file's first pages failed, after which LMDB does nothing more with it until it is opened
+    /// anew. What was acknowledged is stored.
+    #[error(
+        "the event log in `{path}` could not be written to and is out of use until panotti starts again: look at the disk"
+    )]
+    OutOfUse {
         /// Its directory.
         path: PathBuf,
         /// Why.
@@ -158,7 +172,11 @@ impl Error {
     /// A commit that failed.
     pub(super) fn write(path: &Path, source: heed::Error) -> Self {
         let path = path.to_owned();
-        if is_full(&path, &source) { Self::Full { path, source } } else { Self::Write { path, source } }
+        match &source {
+            heed::Error::Mdb(heed::MdbError::Panic) => Self::OutOfUse { path, source },
+            source_ if is_full(&path, source_) => Self::Full { path, source },
+            _ => Self::Write { path, source },
+        }
     }
 }
 

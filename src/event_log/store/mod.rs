@@ -3,6 +3,7 @@
 
 mod idempotency;
 mod open;
+mod prune;
 mod read;
 mod time;
 mod upgrade;
@@ -20,11 +21,14 @@ use uuid::Uuid;
 use self::time::Times;
 pub(super) use self::{
     idempotency::IdempotencyKey,
+    open::MAP_SIZE,
+    prune::PRUNE_STEP,
     read::{Budget, Range},
     time::Runs,
     upgrade::SCHEMA,
 };
 use super::{Error, Table, envelope};
+use crate::config::Durability;
 
 type Seq = U64<BigEndian>;
 /// Numbers by name.
@@ -115,9 +119,9 @@ pub(super) struct Store {
 }
 
 /// Opens the environment at `dir` and brings it to the present schema.
-pub(super) fn open(dir: &Path) -> Result<Store, Error> {
+pub(super) fn open(dir: &Path, durability: Durability) -> Result<Store, Error> {
     let failed = |source| Error::open(dir, source);
-    let env = open::environment(dir, MOST_DATABASES)?;
+    let env = open::environment(dir, MOST_DATABASES, durability)?;
     let mut txn = env.write_txn().map_err(failed)?;
     let meta: Meta = env.create_database(&mut txn, Some(db_name::META)).map_err(failed)?;
     let found = meta.get(&txn, SCHEMA_KEY).map_err(failed)?.unwrap_or(0);
@@ -178,6 +182,11 @@ impl Store {
         txn.commit()
     }
 
+    /// Length of the data file, bytes.
+    pub(super) fn bytes_file(&self) -> heed::Result<u64> {
+        self.env.real_disk_size()
+    }
+
     fn rows(&self, table: Table) -> Database<Str, Bytes> {
         match table {
             Table::Recordings => self.recordings,
@@ -205,6 +214,12 @@ impl Store {
     #[cfg(test)]
     pub(super) fn set_schema(&self, txn: &mut RwTxn<'_>, version: u64) -> heed::Result<()> {
         self.meta.put(txn, SCHEMA_KEY, &version)
+    }
+
+    /// Whether LMDB leaves out the last sync of a commit.
+    #[cfg(test)]
+    pub(super) fn syncs_late(&self) -> bool {
+        self.env.get_flags().unwrap() & heed::EnvFlags::NO_META_SYNC.bits() != 0
     }
 
     /// Makes the event at `seq` unreadable.
