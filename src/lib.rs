@@ -29,7 +29,7 @@
 //! - The capture thread takes no lock, allocates nothing and never waits for anybody.
 //! - An event that was acknowledged is on disk. Only the thread "log" writes to LMDB.
 //! - `pipeline` and `http` never name each other: they meet in `recordings`, `event_log` and `status`.
-//! - tokio runs HTTP and nothing else; audio and speech run on threads of their own.
+//! - tokio runs HTTP and the event bus; audio and speech run on threads of their own.
 //! - Nothing leaves the box.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
