@@ -3,9 +3,11 @@
 
 pub mod backup;
 pub mod check_config;
+mod client;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod devices;
+pub mod events;
 pub mod key;
 pub mod serve;
 pub mod transcribe;
@@ -56,6 +58,8 @@ pub enum Command {
     Key(key::Args),
     /// Make, list, check and restore backups of the event log.
     Backup(backup::Args),
+    /// See, follow, publish and repeat events of a running service.
+    Events(events::Args),
 }
 
 impl Command {
@@ -64,7 +68,7 @@ impl Command {
         match self {
             #[cfg(feature = "demo")]
             Self::Demo(_) => Some("warn"),
-            Self::Devices(_) => Some("error"),
+            Self::Devices(_) | Self::Events(_) => Some("error"),
             _ => None,
         }
     }
@@ -84,6 +88,7 @@ Examples:
   panotti serve --device hw:1 --model base.en-q5_1 listen to the room
   panotti transcribe --format srt talk.wav         write subtitles for a file
   panotti backup create                            copy the event log while it runs
+  panotti events tail                              follow what happens on a running service
   panotti check-config --config site.yaml          find every mistake in a configuration
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.";
@@ -122,6 +127,7 @@ impl Cli {
             Command::CheckConfig(args) => check_config::run(args, loaded),
             Command::Key(args) => key::run(args, config),
             Command::Backup(args) => backup::run(args, config),
+            Command::Events(args) => events::run(args, config),
         }
     }
 }

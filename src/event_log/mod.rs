@@ -105,12 +105,12 @@ impl Drop for Inner {
 const PUT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl EventLog {
-    /// [`Self::open_with`] the defaults.
+    /// [`Self::open_with`] the defaults, and the events of the core and the original's plugins.
     ///
     /// # Errors
     /// As [`Self::open_with`].
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        Self::open_with(dir, Settings::default())
+        Self::open_with(dir, Settings::default(), Registry::core())
     }
 
     /// Opens or creates the log in `dir`, which is created when missing, and starts its writer thread

@@ -111,6 +111,14 @@ impl EventLog {
         last_seq(&self.inner.store)
     }
 
+    /// `seq` of the oldest event that is kept; that of the next event when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn first_seq(&self) -> Result<u64, Error> {
+        self.reading(|store, txn| store.first_seq(txn).map_err(|source| store.read_error(source)))
+    }
+
     /// The newest durable `seq`, and a signal whenever this process makes it grow.
     pub fn tail(&self) -> watch::Receiver<u64> {
         self.inner.tail.clone()

@@ -44,7 +44,7 @@ enum Outcome {
 
 impl Job {
     /// Most bytes of the file that it takes: values by the page, and for each event and row the pages of
-    /// four trees from leaf to root, each split in two; removing splits none.
+    /// five trees from leaf to root, each split in two; removing splits none.
     fn growth(&self) -> u64 {
         const TREES: usize = 5 * 4 * 2 * 4096;
         match self {
@@ -175,6 +175,15 @@ impl Writer {
             job.answer(Ok(outcome));
         }
     }
+}
+
+/// When the events of `group` were accepted.
+fn times(group: &[Job], outcomes: &[Outcome]) -> Runs {
+    let stored = group.iter().zip(outcomes).filter_map(|(job, outcome)| match (job, outcome) {
+        (Job::Append { batch, .. }, Outcome::Stored(first)) => Some((*first..).zip(&batch.events)),
+        _ => None,
+    });
+    stored.flatten().map(|(seq, event)| (event.context.timestamp, seq)).collect()
 }
 
 /// Adds to `group` what has come, and waits a little for what is likely to come. Whether there was any.

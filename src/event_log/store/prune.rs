@@ -73,7 +73,7 @@ impl Store {
         for (seq, keys) in &keys {
             self.events.delete(txn, seq)?;
             match keys {
-                Some((id, name, correlation)) => {
+                Some((_, id, name, correlation)) => {
                     self.seq_by_id.delete(txn, id.as_bytes())?;
                     self.by_name.delete(txn, name)?;
                     self.by_correlation.delete(txn, correlation)?;
@@ -95,6 +95,7 @@ impl Store {
             self.seq_by_id.stat(txn)?,
             self.by_name.stat(txn)?,
             self.by_correlation.stat(txn)?,
+            self.times.0.stat(txn)?,
             self.idempotency.stat(txn)?,
             self.idempotency_age.stat(txn)?,
             self.times.0.stat(txn)?,
