@@ -58,6 +58,11 @@ impl Ring {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
     fn pop(&mut self) {
         self.bytes -= self.events.pop_front().map_or(0, |(_, footprint)| footprint);
     }

@@ -224,6 +224,17 @@ impl Store {
         self.env.get_flags().unwrap() & heed::EnvFlags::NO_META_SYNC.bits() != 0
     }
 
+    /// Entries of the events themselves and of their indexes.
+    #[cfg(test)]
+    pub(super) fn index_entries(&self, txn: &RoTxn<'_>) -> heed::Result<[u64; 4]> {
+        Ok([
+            self.events.len(txn)?,
+            self.seq_by_id.len(txn)?,
+            self.by_name.len(txn)?,
+            self.by_correlation.len(txn)?,
+        ])
+    }
+
     /// Makes the event at `seq` unreadable.
     #[cfg(test)]
     pub(super) fn damage(&self, txn: &mut RwTxn<'_>, seq: u64) -> heed::Result<()> {
