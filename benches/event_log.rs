@@ -35,7 +35,7 @@ fn caption(n: u64) -> NewEvent {
 /// Bytes of a stored caption.
 fn envelope_bytes() -> usize {
     let event = caption(1000);
-    serde_json::to_vec(&event.payload).unwrap().len() + event.name.as_str().len() + ENVELOPE
+    serde_json::to_vec(event.payload()).unwrap().len() + event.name().as_str().len() + ENVELOPE
 }
 
 /// Events/s, and how long each publisher waited.

@@ -85,9 +85,9 @@ impl EventLog {
     /// # Errors
     /// [`Error::Read`].
     pub fn stats(&self) -> Result<LogStats, Error> {
-        let (queue_depth, queue_limit) = self.jobs().map_or((0, writer::QUEUE), |jobs| {
-            (jobs.max_capacity() - jobs.capacity(), jobs.max_capacity())
-        });
+        let (queue_depth, queue_limit) = self
+            .jobs()
+            .map_or((0, writer::QUEUE), |jobs| (jobs.max_capacity() - jobs.capacity(), jobs.max_capacity()));
         let (bytes_used, first_seq, last_seq) = self.reading(|store, txn| {
             let failed = |source| store.read_error(source);
             let next = store.next_seq(txn).map_err(failed)?;

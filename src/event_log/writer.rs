@@ -160,7 +160,8 @@ impl Writer {
         for (job, outcome) in group.iter_mut().zip(&outcomes) {
             match (job, outcome) {
                 (Job::Append { batch, .. }, Outcome::Stored(first)) => {
-                    for (seq, (event, encoded)) in (*first..).zip(batch.events.iter_mut().zip(&batch.encoded)) {
+                    for (seq, (event, encoded)) in (*first..).zip(batch.events.iter_mut().zip(&batch.encoded))
+                    {
                         Arc::make_mut(event).seq = seq;
                         recent.push(event.clone(), encoded.footprint);
                     }
@@ -191,7 +192,9 @@ fn more(jobs: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>, pace: &Pace) -> bo
     let before = group.len();
     let began = Instant::now();
     loop {
-        while group.len() < QUEUE && let Ok(job) = jobs.try_recv() {
+        while group.len() < QUEUE
+            && let Ok(job) = jobs.try_recv()
+        {
             group.push(job);
         }
         if group.len() > before {
@@ -202,15 +205,6 @@ fn more(jobs: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>, pace: &Pace) -> bo
         }
         thread::yield_now();
     }
-}
-
-/// When the events of `group` were accepted.
-fn times(group: &[Job], outcomes: &[Outcome]) -> Runs {
-    let stored = group.iter().zip(outcomes).filter_map(|it| match it {
-        (Job::Append { batch, .. }, Outcome::Stored(first)) => Some((*first..).zip(&batch.events)),
-        _ => None,
-    });
-    stored.flatten().map(|(seq, event)| (event.context.timestamp, seq)).collect()
 }
 
 /// Answers the one job of a group that failed. Whether the file can still be used.

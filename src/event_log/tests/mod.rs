@@ -222,7 +222,7 @@ proptest! {
 
     #[test]
     fn a_damaged_envelope_is_an_event_or_an_error(at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>()) {
-        let prepared = prepare(events(vec![event("recording.ended", 7).from_source("core")]), PAYLOAD_LIMIT).unwrap();
+        let prepared = prepare(events(vec![event("recording.ended", 7).from_source("core")]), &Settings::default()).unwrap();
         let original = (*prepared.events[0]).clone();
         let mut bytes = prepared.encoded[0].envelope.clone();
         prop_assert_eq!(envelope::decode(0, &bytes).unwrap(), original);
