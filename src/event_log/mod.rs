@@ -24,19 +24,19 @@ use std::{
 use panotti_sdk::Event;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use self::{
-    batch::{Prepared, prepare},
-    recent::Recent,
-    stats::Counters,
-    store::Store,
-    writer::{Job, Writer},
-};
 pub use self::{
     batch::{Batch, PAYLOAD_LIMIT, Put, Table, VALUE_LIMIT},
     envelope::Error as EnvelopeError,
     error::Error,
     prune::{Prune, Pruned},
     stats::LogStats,
+};
+use self::{
+    batch::{Prepared, prepare},
+    recent::Recent,
+    stats::Counters,
+    store::Store,
+    writer::{Job, Writer},
 };
 use crate::config::{self, Durability};
 

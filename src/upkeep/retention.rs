@@ -68,7 +68,9 @@ impl Retention {
     pub(super) fn run(&mut self, clock: Clock, stopping: &dyn Fn() -> bool) -> Result<(), Error> {
         // Without a subscription, nobody waits for anything.
         let seen = self.bus.low_watermark()?.map_or(u64::MAX, |seq| seq.saturating_add(1));
-        if clock.is_synchronised && let Ok(since) = clock.now.checked_sub(self.age) {
+        if clock.is_synchronised
+            && let Ok(since) = clock.now.checked_sub(self.age)
+        {
             let young = self.log.first_seq_since(since, clock.now)?;
             self.untold += self.remove(young.min(seen), None, stopping)?;
         }
@@ -113,7 +115,9 @@ impl Retention {
         let missed: Vec<_> =
             subscriptions.iter().filter(|it| it.cursor < last).map(|it| it.name.as_str()).collect();
         tracing::warn!(
-            events, last_seq = last, subscriptions = missed.join(", "),
+            events,
+            last_seq = last,
+            subscriptions = missed.join(", "),
             "The event log is beyond events.hard_limit_mib: events were removed that nobody has handled."
         );
         let payload =

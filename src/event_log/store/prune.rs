@@ -54,9 +54,12 @@ impl Store {
         for entry in self.events.range(txn, &(..step.before_seq))?.take(PRUNE_STEP) {
             let (seq, envelope) = entry?;
             bytes += envelope.len() as u64;
-            keys.push((seq, envelope::head(envelope).ok().map(|head| {
-                (head.id, name_key(head.name.as_bytes(), seq), correlation_key(head.correlation_id, seq))
-            })));
+            keys.push((
+                seq,
+                envelope::head(envelope).ok().map(|head| {
+                    (head.id, name_key(head.name.as_bytes(), seq), correlation_key(head.correlation_id, seq))
+                }),
+            ));
             if bytes >= step.bytes {
                 break;
             }

@@ -95,7 +95,10 @@ fn the_log_counts_what_it_does() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     let none = log.stats().unwrap();
-    assert_eq!((none.events, none.commits, none.last_commit, none.first_seq, none.last_seq), (0, 0, None, 1, 0));
+    assert_eq!(
+        (none.events, none.commits, none.last_commit, none.first_seq, none.last_seq),
+        (0, 0, None, 1, 0)
+    );
     assert_eq!((none.queue_depth, none.queue_limit), (0, 1000));
     for n in 0..10 {
         log.append_blocking(events(vec![event("a.b", n); 100])).unwrap();
