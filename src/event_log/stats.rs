@@ -29,7 +29,7 @@ pub struct LogStats {
     pub events_per_second: f64,
     /// When the last transaction was on disk.
     pub last_commit: Option<Timestamp>,
-    /// How long it took, from its first entry on, ms.
+    /// How long the disk took for it, ms.
     pub last_commit_ms: Option<f64>,
     /// Bytes of the file that hold something.
     pub bytes_used: u64,

@@ -84,7 +84,7 @@ pub(super) struct Writer {
 struct Pace {
     /// Jobs that were done or waited when it was done: as many may come again.
     expected: usize,
-    /// How long it took.
+    /// How long its commit took, without what came before.
     took: Duration,
 }
 
@@ -126,7 +126,6 @@ impl Writer {
     /// Commits `group`, to which more is added while there is a `pace`, tells of it and empties it.
     fn write(&mut self, group: &mut Vec<Job>, mut pace: Option<&mut Pace>) -> Result<(), Error> {
         let failed = |source| Error::write(self.store.path(), source);
-        let began = Instant::now();
         let mut txn = self.store.write_txn().map_err(failed)?;
         let next = self.store.next_seq(&txn).map_err(failed)?;
         let mut seq = next;
@@ -144,6 +143,7 @@ impl Writer {
             self.store.set_next_seq(&mut txn, seq).map_err(failed)?;
             self.store.times.put(&mut txn, &times(group, &outcomes)).map_err(failed)?;
         }
+        let began = Instant::now();
         self.store.commit(txn, group.iter().map(Job::growth).sum()).map_err(failed)?;
         let took = began.elapsed();
         if let Some(pace) = &mut pace {

@@ -95,8 +95,12 @@ fn a_queue_that_stays_full_is_told_and_drains_afterwards() {
             let batch = prepare(events(vec![event("a.b", 1)]), &Settings::default()).unwrap();
             waiting.push(submit(Some(Ok(place)), batch).unwrap());
         }
+        waiting.len()
     };
-    (0..2 * writer::QUEUE).for_each(|_| more());
+    // From then on it waits for the lock, and the queue stays as full as it is.
+    while more() <= writer::QUEUE || jobs.capacity() > 0 {
+        std::thread::yield_now();
+    }
     std::thread::scope(|scope| {
         let late = scope.spawn(|| log.append_blocking(events(vec![event("c.d", 1)])));
         while !late.is_finished() {
