@@ -126,7 +126,7 @@ impl Setup {
     pub(crate) fn try_start(self) -> Result<Panotti, (ExitStatus, String)> {
         let mut line = self.launcher.clone();
         line.extend(
-            [env!("CARGO_BIN_EXE_panotti"), "serve", "--listen", &self.listen, "--data-dir"]
+            [env!("CARGO_BIN_EXE_panotti"), "serve", "--listen", &*self.listen, "--data-dir"]
                 .map(str::to_owned),
         );
         let mut child = without_settings(&line[0])
