@@ -12,7 +12,7 @@ use panotti::event_log::{
     Batch, EventLog,
     backup::{Backups, Source},
 };
-use panotti_sdk::{Event, Filter, NewEvent, names};
+use panotti_sdk::{Event, Filter, NewEvent};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -33,8 +33,9 @@ fn refused(output: &Output) -> String {
 }
 
 fn add(log: &EventLog, count: u64) -> Vec<Event> {
-    let event = |n| NewEvent::new(names::RECORDING_UPDATED, json!({ "n": n, "text": "x".repeat(200) }));
-    log.append_blocking(Batch { events: (0..count).map(event).collect(), ..Batch::default() }).unwrap()
+    let event = |n| NewEvent::new("test.happened".parse().unwrap(), json!({ "n": n, "text": "x".repeat(200) }));
+    let batch = Batch { events: (0..count).map(event).collect(), ..Batch::default() };
+    log.append_blocking(batch).unwrap().iter().map(|it| Event::clone(it)).collect()
 }
 
 fn all(dir: &Path) -> Vec<Event> {

@@ -72,11 +72,15 @@ impl Drop for Tail {
 #[test]
 fn what_is_published_is_listed_once() {
     let box_ = start();
-    let publish = ["publish", "door.opened", r#"{"door": 1}"#, "--priority", "high", "--idempotency-key", "k"];
+    let publish =
+        ["publish", "door.opened", r#"{"door": 1}"#, "--priority", "high", "--idempotency-key", "k"];
     let first = &lines(&run(&box_, &[&publish[..], &["--json"]].concat()))[0];
     assert_eq!(first["repeated"], false);
     let again = &lines(&run(&box_, &[&publish[..], &["--json"]].concat()))[0];
-    assert_eq!((&again["id"], &again["seq"], &again["repeated"]), (&first["id"], &first["seq"], &json!(true)));
+    assert_eq!(
+        (&again["id"], &again["seq"], &again["repeated"]),
+        (&first["id"], &first["seq"], &json!(true))
+    );
     let said = text(&run(&box_, &publish));
     assert!(said.contains("published before") && said.contains(first["id"].as_str().unwrap()), "{said}");
 
@@ -97,7 +101,10 @@ fn what_is_published_is_listed_once() {
     );
     let plain = text(&run(&box_, &["list", "--name", "door.*", "--since", "1h", "--priority", "high"]));
     assert_eq!(plain.lines().count(), 1, "{plain}");
-    assert!(plain.contains("door.opened") && plain.contains(r#"{"door":1}"#) && !plain.contains('\x1b'), "{plain}");
+    assert!(
+        plain.contains("door.opened") && plain.contains(r#"{"door":1}"#) && !plain.contains('\x1b'),
+        "{plain}"
+    );
     assert_eq!(lines(&run(&box_, &["list", "--json", "-n", "1", "--where", "payload.door == 1"])).len(), 1);
     assert_eq!(text(&run(&box_, &["list", "--name", "door.*", "--until", "1h"])), "");
 
@@ -158,13 +165,15 @@ fn what_cannot_be_done_says_what_to_do() {
         (&good, KEY, &["replay"], 1, "say what"),
         (&good, KEY, &["dead-letters", "drop", "nobody", "1"], 1, "nobody"),
     ] {
-        let output = events(&box_, args).env("PANOTTI_SERVER", server).env("PANOTTI_KEY", key).output().unwrap();
+        let output =
+            events(&box_, args).env("PANOTTI_SERVER", server).env("PANOTTI_KEY", key).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
         assert!(said.contains(says), "{args:?}: {said}");
         assert!(!said.contains(KEY) && output.stdout.is_empty(), "{args:?}: {said}");
     }
-    let with_file = events(&box_, &["list", "--key-file", key_file]).env_remove("PANOTTI_KEY").output().unwrap();
+    let with_file =
+        events(&box_, &["list", "--key-file", key_file]).env_remove("PANOTTI_KEY").output().unwrap();
     text(&with_file);
 
     // A viewer looks and does not publish.

@@ -69,7 +69,8 @@ fn memory_for_the_newest_is_bounded() {
 #[test]
 fn settings_are_obeyed() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings { durability: Durability::LastCommitAtRisk, payload_limit: 1000, ..Settings::default() };
+    let settings =
+        Settings { durability: Durability::LastCommitAtRisk, payload_limit: 1000, ..Settings::default() };
     let log = EventLog::open_with(dir.path(), settings).unwrap();
     assert!(log.inner.store.syncs_late());
     assert_eq!(log.stats().unwrap().durability, Durability::LastCommitAtRisk);

@@ -48,8 +48,12 @@ impl Lamps {
             retry: RetryPolicy { retries: 0, ..RetryPolicy::default() },
             ..Subscription::new("lamps", Filter::topic("door.*".parse().unwrap()))
         };
-        let running =
-            bench.app.bus.subscribe(subscription, Moody { fails: fails.clone(), seen: sender }).await.unwrap();
+        let running = bench
+            .app
+            .bus
+            .subscribe(subscription, Moody { fails: fails.clone(), seen: sender })
+            .await
+            .unwrap();
         Self { fails, seen, _running: running }
     }
 
@@ -107,14 +111,19 @@ async fn what_could_not_be_handled_is_listed_repeated_and_dropped() {
     let cursor = first["next_cursor"].as_str().unwrap();
     let rest = it.get(&format!("/events/dead-letters?limit=2&cursor={cursor}")).await;
     assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next_cursor"]), (1, &Value::Null));
-    for query in ["subscription=others", "name=lamp.*", "where=seq%20%3D%3D%200", "priority=high", "source=core"] {
+    for query in
+        ["subscription=others", "name=lamp.*", "where=seq%20%3D%3D%200", "priority=high", "source=core"]
+    {
         let page = it.get(&format!("/events/dead-letters?{query}")).await;
         assert_eq!(page["items"], json!([]), "{query}");
     }
 
     // What became of the events, one by one and as a filter of the list.
     let path = format!("/events/{}", events[0]["id"].as_str().unwrap());
-    assert_eq!(it.get(&path).await["delivery"], json!({ "status": "failed", "pending": [], "failed": ["lamps"] }));
+    assert_eq!(
+        it.get(&path).await["delivery"],
+        json!({ "status": "failed", "pending": [], "failed": ["lamps"] })
+    );
     for order in ["asc", "desc"] {
         let failed = it.get(&format!("/events?status=failed&name=door.*&order={order}&limit=2")).await;
         assert_eq!(failed["items"].as_array().unwrap().len(), 2, "{failed}");
@@ -141,7 +150,11 @@ async fn what_could_not_be_handled_is_listed_repeated_and_dropped() {
     // One is dropped. What is gone is unknown.
     let letter = format!("/events/dead-letters/lamps/{}", events[0]["seq"]);
     assert_eq!(it.ask(&format!("DELETE {letter}"), "").await.status, StatusCode::NO_CONTENT);
-    for line in [format!("DELETE {letter}"), format!("POST {letter}/replay"), "DELETE /events/dead-letters/x/y".into()] {
+    for line in [
+        format!("DELETE {letter}"),
+        format!("POST {letter}/replay"),
+        "DELETE /events/dead-letters/x/y".into(),
+    ] {
         it.ask(&line, "").await.problem(404);
     }
     let left = it.get("/events/dead-letters").await;
@@ -172,7 +185,10 @@ async fn events_are_delivered_again_and_a_replay_can_be_stopped() {
     }
     let path = format!("/events/replay/{}", begun["id"].as_str().unwrap());
     let done = it.until(&path, |it| it["state"] == "completed").await;
-    assert_eq!((&done["delivered"], &done["failed"], &done["plugin"]), (&json!(3), &json!(0), &json!("lamps")));
+    assert_eq!(
+        (&done["delivered"], &done["failed"], &done["plugin"]),
+        (&json!(3), &json!(0), &json!("lamps"))
+    );
 
     // A named filter and a condition of its own.
     let named = json!({ "name": "doors", "topics": ["door.*"], "where": "seq > 0" });
