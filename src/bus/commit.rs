@@ -244,7 +244,15 @@ fn settle(ledger: &mut Ledger, item: &Item, well: bool) {
 /// Whether the same batch may be taken later.
 fn may_pass(error: &event_log::Error) -> bool {
     use event_log::Error as E;
-    matches!(error, E::Backpressure | E::Full { .. } | E::Write { .. } | E::Read { .. } | E::Closed)
+    matches!(
+        error,
+        E::Backpressure
+            | E::Full { .. }
+            | E::Write { .. }
+            | E::OutOfUse { .. }
+            | E::Read { .. }
+            | E::Closed
+    )
 }
 
 /// The dead letter that `item` becomes; `known` is the one that it was.
