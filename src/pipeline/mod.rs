@@ -28,7 +28,6 @@ use std::{
 };
 
 use panotti_sdk::{NewEvent, Priority, names, payloads};
-use serde_json::json;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 
 use crate::{

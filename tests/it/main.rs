@@ -15,6 +15,7 @@ mod browser;
 mod config;
 mod crash;
 mod event_log;
+mod events;
 mod harness;
 mod keys;
 #[cfg(feature = "systemd")]

@@ -5,7 +5,9 @@ mod disk;
 
 use std::{collections::HashMap, path::Path};
 
-use panotti_sdk::{Event, EventName, Filter, NewEvent, Priority, filter::Topic};
+use panotti_sdk::{
+    Event, EventName, Filter, NewEvent, Priority, filter::Topic, names, payloads, schema::Registry,
+};
 use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -33,7 +35,7 @@ fn reference(all: &[Event], filter: &Filter) -> Vec<Event> {
 fn what_is_acknowledged_is_read_again_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let log = EventLog::open(dir.path()).unwrap();
-    let mut new = event("recording.ended", 1).from_source("api").with_priority(Priority::Critical);
+    let mut new = event("test.happened", 1).from_source("api").with_priority(Priority::Critical);
     new.metadata.insert("room".into(), json!("Höhle 7"));
     let first = log.append_blocking(events(vec![new])).unwrap().remove(0);
     let child = event("transcription.ready", 2).caused_by(&first);
@@ -203,6 +205,31 @@ fn pattern() -> impl Strategy<Value = String> {
     })
 }
 
+#[test]
+fn what_is_published_has_the_form_of_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = EventLog::open(dir.path()).unwrap();
+    let at = |payload| NewEvent::new(names::RECORDING_PAUSED.into(), payload);
+    let good = json!({ "recording_id": "a", "at_ms": 1, "newer": true });
+    for (bad, path) in [
+        (json!({ "recording_id": "a", "at_ms": "1" }), "payload.at_ms"),
+        (json!({ "at_ms": 1 }), "payload.recording_id"),
+        (json!(["a", 1]), "payload"),
+    ] {
+        let error = log.append_blocking(events(vec![at(good.clone()), at(bad)])).unwrap_err();
+        assert!(matches!(&error, Error::Schema(invalid) if invalid.path == path), "{error}");
+    }
+    let unknown = NewEvent::new("test.happened".parse().unwrap(), json!("text"));
+    assert!(matches!(log.append_blocking(events(vec![unknown])), Err(Error::Schema(_))));
+    assert_eq!(log.last_seq().unwrap(), 0, "nothing of a batch is stored");
+    let typed = payloads::RecordingPosition { recording_id: "a".into(), at_ms: 1 };
+    let typed = NewEvent::of(names::RECORDING_PAUSED, &typed);
+    let stored =
+        log.append_blocking(events(vec![typed, at(good.clone()), event("test.happened", 1)])).unwrap();
+    assert_eq!(stored[0].payload, json!({ "recording_id": "a", "at_ms": 1 }));
+    assert_eq!(stored[1].payload, good, "what was given is kept whole");
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_an_event_or_an_error(mut bytes in prop::collection::vec(any::<u8>(), 0..300), known in any::<bool>()) {
@@ -214,7 +241,7 @@ proptest! {
 
     #[test]
     fn a_damaged_envelope_is_an_event_or_an_error(at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>()) {
-        let prepared = prepare(events(vec![event("recording.ended", 7).from_source("core")])).unwrap();
+        let prepared = prepare(events(vec![event("test.happened", 7).from_source("core")]), &Registry::core()).unwrap();
         let (original, mut bytes) = prepared.events[0].clone();
         prop_assert_eq!(envelope::decode(0, &bytes).unwrap(), original);
         let at = at.index(bytes.len());
