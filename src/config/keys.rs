@@ -58,6 +58,7 @@ pub const KEYS: &[Key] = &[
     optional("backup.dir", Kind::Text("a directory such as /srv/backups")),
     needed("backup.every_hours", Kind::Int(0, 8_760, "hours (0 makes none)")),
     needed("backup.keep", Kind::Int(1, 1_000, "copies")),
+    optional("plugins.dir", Kind::Text("a directory such as /etc/panotti/plugins.d")),
     needed("server.listen", Kind::Address),
     needed("audio.device", Kind::Text("an ALSA name such as hw:1 (`panotti devices` lists them)")),
     optional("audio.rate_hz", Kind::Int(8_000, 192_000, "Hz")),

@@ -26,6 +26,8 @@ pub struct Config {
     pub events: Events,
     /// Copies of the event log.
     pub backup: Backup,
+    /// The plugins.
+    pub plugins: Plugins,
     /// The HTTP API and the page.
     pub server: Server,
     /// The microphone.
@@ -92,6 +94,14 @@ pub struct Backup {
     pub every_hours: u32,
     /// How many are kept.
     pub keep: u32,
+}
+
+/// The plugins; each has a settings file of its own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plugins {
+    /// Folder of their settings files; `plugins.d` below `storage.data_dir` when not set.
+    pub dir: Option<PathBuf>,
 }
 
 /// The HTTP API and the page.
@@ -255,6 +265,11 @@ impl Default for Backup {
 }
 
 impl Config {
+    /// Where the plugins' settings lie.
+    pub fn plugins_dir(&self) -> PathBuf {
+        self.plugins.dir.clone().unwrap_or_else(|| self.storage.data_dir.join("plugins.d"))
+    }
+
     /// Where copies of the event log are put.
     pub fn backup_dir(&self) -> PathBuf {
         self.backup.dir.clone().unwrap_or_else(|| self.storage.data_dir.join("backups"))

@@ -1,13 +1,24 @@
 //! What a Panotti plugin is written against. Owns the event as everyone sees it; leaves storage,
 //! delivery and the plugin host to the `panotti` package. It does no I/O.
 
+mod context;
 mod delivery;
+mod descriptor;
 mod event;
 pub mod filter;
 pub mod names;
 pub mod payloads;
+mod plugin;
+mod request;
 pub mod schema;
 
+pub use async_trait::async_trait;
+pub use context::{BoxFuture, Context, ContextError, Host, SecretRef, SecretText, Work};
 pub use delivery::{Delivery, HandlerError};
+pub use descriptor::{Configured, Dependency, Descriptor, Permissions, Route, Service};
 pub use event::{Event, EventContext, EventName, EventType, InvalidEventName, NewEvent, Priority};
 pub use filter::Filter;
+pub use plugin::{Health, Outbox, Plugin, PluginError};
+pub use request::{Request, Response};
+// Authors derive `JsonSchema` for their configuration.
+pub use schemars;

@@ -37,7 +37,7 @@ impl Topic {
     pub fn parse(text: &str) -> Result<Self, InvalidTopic> {
         let wrong = |at, reason| InvalidTopic { topic: text.chars().take(128).collect(), at, reason };
         if text.len() > 128 {
-            return Err(wrong(128, "a pattern has at most 128 bytes"));
+            return Err(wrong(text.floor_char_boundary(128), "a pattern has at most 128 bytes"));
         }
         let mut topic = Self { words: Vec::new(), rest: false };
         let mut at = 0;

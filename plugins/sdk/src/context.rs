@@ -1,0 +1,233 @@
+//! What the host does for a plugin. Owns the calls a plugin may make; the host, or the test harness,
+//! stands behind [`Host`].
+
+use std::{error::Error, fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Event, Filter, NewEvent, Outbox};
+
+/// A future that may be kept.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Work that keeps the processor.
+pub type Work = Box<dyn FnOnce() + Send>;
+
+/// What stands behind a [`Context`].
+#[async_trait]
+pub trait Host: Send + Sync {
+    /// Commits events and state together; on disk when it returns. Answers the events as they were stored.
+    async fn commit(&self, outbox: Outbox) -> Result<Vec<Arc<Event>>, ContextError>;
+    /// The value of `key` in the plugin's state.
+    fn state(&self, key: &str) -> Result<Option<Vec<u8>>, ContextError>;
+    /// Keys of the plugin's state that begin with `prefix`, in order, at most 1000.
+    fn state_keys(&self, prefix: &str) -> Result<Vec<String>, ContextError>;
+    /// Events after `seq`, oldest first, at most `limit`.
+    fn events(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, ContextError>;
+    /// The event called `id`.
+    fn event(&self, id: Uuid) -> Result<Option<Event>, ContextError>;
+    /// The secret called `name`.
+    fn secret(&self, name: &str) -> Result<SecretText, ContextError>;
+    /// The plugin's own directory, which exists.
+    fn directory(&self) -> Result<PathBuf, ContextError>;
+    /// Where recordings lie.
+    fn recordings(&self) -> Result<PathBuf, ContextError>;
+    /// Runs `work` on a thread for such.
+    fn blocking(&self, work: Work) -> BoxFuture<Result<(), ContextError>>;
+    /// Ready when the plugin is to stop.
+    fn stopping(&self) -> BoxFuture<()>;
+}
+
+/// A plugin's way to everything outside itself. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    plugin: Arc<str>,
+    host: Arc<dyn Host>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("plugin", &self.plugin).finish_non_exhaustive()
+    }
+}
+
+/// Why a call was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ContextError {
+    /// The plugin's descriptor does not ask for it.
+    #[error("the plugin `{plugin}` may not {what}: its descriptor has no permission for it")]
+    Permission {
+        /// Which plugin.
+        plugin: String,
+        /// What it tried.
+        what: String,
+    },
+    /// There is no such secret.
+    #[error(
+        "there is no secret `{0}`: give it as a systemd credential, or as the file secrets/{0} in the data directory, readable by the service alone"
+    )]
+    NoSecret(String),
+    /// The key of a state row is not 1 to 128 bytes, or its value is larger than 1 MiB.
+    #[error("the state `{key}` cannot be kept: {reason}")]
+    State {
+        /// The key.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// Blocking work panicked or was given up.
+    #[error("the work did not end")]
+    Work,
+    /// The host could not.
+    #[error("the host cannot {what}")]
+    Host {
+        /// What it was to do.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl Context {
+    /// A context of `plugin` with `host` behind it.
+    pub fn new(plugin: &str, host: Arc<dyn Host>) -> Self {
+        Self { plugin: plugin.into(), host }
+    }
+
+    /// The plugin's name.
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// Publishes an event outside of handling one. When it returns, the event is on disk.
+    ///
+    /// # Errors
+    /// [`ContextError::Permission`] and [`ContextError::Host`].
+    pub async fn publish(&self, event: NewEvent) -> Result<Arc<Event>, ContextError> {
+        let stored = self.host.commit(Outbox::new().publish(event)).await?;
+        stored.into_iter().next().ok_or(ContextError::Work)
+    }
+
+    /// Commits events and state together.
+    ///
+    /// # Errors
+    /// As [`Self::publish`], and [`ContextError::State`].
+    pub async fn commit(&self, outbox: Outbox) -> Result<Vec<Arc<Event>>, ContextError> {
+        self.host.commit(outbox).await
+    }
+
+    /// The value of `key` in the plugin's state.
+    ///
+    /// # Errors
+    /// [`ContextError::Host`].
+    pub fn state(&self, key: &str) -> Result<Option<Vec<u8>>, ContextError> {
+        self.host.state(key)
+    }
+
+    /// Keys of the plugin's state that begin with `prefix`, in order, at most 1000.
+    ///
+    /// # Errors
+    /// [`ContextError::Host`].
+    pub fn state_keys(&self, prefix: &str) -> Result<Vec<String>, ContextError> {
+        self.host.state_keys(prefix)
+    }
+
+    /// Events after `seq`, oldest first, at most `limit`. Needs [`Service::Events`](crate::Service::Events).
+    ///
+    /// # Errors
+    /// [`ContextError::Permission`] and [`ContextError::Host`].
+    pub fn events(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, ContextError> {
+        self.host.events(after, limit, filter)
+    }
+
+    /// The event called `id`. Needs [`Service::Events`](crate::Service::Events).
+    ///
+    /// # Errors
+    /// [`ContextError::Permission`] and [`ContextError::Host`].
+    pub fn event(&self, id: Uuid) -> Result<Option<Event>, ContextError> {
+        self.host.event(id)
+    }
+
+    /// What `secret` stands for. Needs [`Service::Secrets`](crate::Service::Secrets).
+    ///
+    /// # Errors
+    /// [`ContextError::NoSecret`], [`ContextError::Permission`] and [`ContextError::Host`].
+    pub fn secret(&self, secret: &SecretRef) -> Result<SecretText, ContextError> {
+        self.host.secret(&secret.secret)
+    }
+
+    /// The plugin's own directory, which exists.
+    ///
+    /// # Errors
+    /// [`ContextError::Host`].
+    pub fn directory(&self) -> Result<PathBuf, ContextError> {
+        self.host.directory()
+    }
+
+    /// Where recordings lie. Needs [`Service::Recordings`](crate::Service::Recordings).
+    ///
+    /// # Errors
+    /// [`ContextError::Permission`].
+    pub fn recordings(&self) -> Result<PathBuf, ContextError> {
+        self.host.recordings()
+    }
+
+    /// Runs work that keeps the processor, or waits without tokio, on a thread for such.
+    ///
+    /// # Errors
+    /// [`ContextError::Work`] when it panicked.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ContextError> {
+        let result = Arc::new(std::sync::Mutex::new(None));
+        let kept = result.clone();
+        let work = Box::new(move || {
+            let value = work();
+            *kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
+        });
+        self.host.blocking(work).await?;
+        let value = result.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        value.ok_or(ContextError::Work)
+    }
+
+    /// Ready when the plugin is to stop.
+    pub fn stopping(&self) -> BoxFuture<()> {
+        self.host.stopping()
+    }
+}
+
+/// A secret in a configuration, by name: `api_key: { secret: OPENAI }`. The secret itself never stands in
+/// a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRef {
+    /// The secret's name: 1 to 64 of `A-Z`, `a-z`, `0-9`, `_` and `-`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,64}$"))]
+    pub secret: String,
+}
+
+/// A secret. It is shown and logged as `[secret]`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(zeroize::Zeroizing<String>);
+
+impl SecretText {
+    /// Keeps `text`.
+    pub fn new(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret, to be handed to whom it is for and to nobody else.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}

@@ -1,0 +1,143 @@
+//! What a plugin says about itself before it runs. Owns the form; leaves holding plugins to it to the host.
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{Context, Plugin, PluginError};
+
+/// Everything the host knows about a plugin before it is built.
+///
+/// ```ignore
+/// pub const DESCRIPTOR: Descriptor = Descriptor {
+///     description: "Writes a line for every meeting.",
+///     topics: &["recording.ended"],
+///     permissions: Permissions { publish: &["example.*"], ..Permissions::NONE },
+///     ..Descriptor::of::<Example>("example", env!("CARGO_PKG_VERSION"), include_str!("../plugin.yaml.example"))
+/// };
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Descriptor {
+    /// Its name: 1 to 64 of `a-z`, `0-9` and `_`. Also its subscription, the domain of its events, its
+    /// folder of state and its part of the API.
+    pub name: &'static str,
+    /// Its version, semver.
+    pub version: &'static str,
+    /// The SDK it was built with, semver.
+    pub sdk: &'static str,
+    /// One sentence for people.
+    pub description: &'static str,
+    /// Plugins that must run before it.
+    pub dependencies: &'static [Dependency],
+    /// Topics of the events it gets; none when it only serves routes or works by itself.
+    pub topics: &'static [&'static str],
+    /// What it may do beyond handling events.
+    pub permissions: Permissions,
+    /// Its part of the API, below `/plugins/{name}`.
+    pub routes: &'static [Route],
+    /// `plugin.yaml.example`: written as `plugins.d/{name}.yaml` at the first start.
+    pub example: &'static str,
+    /// JSON Schema of its configuration.
+    pub config_schema: fn() -> Value,
+    /// Makes it from a configuration that fits the schema. It does no I/O: that is for
+    /// [`Plugin::start`].
+    pub build: fn(Value, Context) -> Result<Box<dyn Plugin>, PluginError>,
+}
+
+/// What an author writes: how a configuration becomes a plugin.
+pub trait Configured: Plugin + Sized {
+    /// Its own settings. Doc comments become the manual, `#[serde(default)]` the defaults.
+    type Config: DeserializeOwned + Serialize + JsonSchema;
+
+    /// Makes it. No I/O here.
+    ///
+    /// # Errors
+    /// [`PluginError::Config`] for values that fit the schema and still cannot be used.
+    fn new(config: Self::Config, context: Context) -> Result<Self, PluginError>;
+}
+
+impl Descriptor {
+    /// A descriptor that needs nothing and may do nothing.
+    pub const fn of<P: Configured>(name: &'static str, version: &'static str, example: &'static str) -> Self {
+        Self {
+            name,
+            version,
+            sdk: env!("CARGO_PKG_VERSION"),
+            description: "",
+            dependencies: &[],
+            topics: &[],
+            permissions: Permissions::NONE,
+            routes: &[],
+            example,
+            config_schema: config_schema::<P>,
+            build: build::<P>,
+        }
+    }
+}
+
+fn config_schema<P: Configured>() -> Value {
+    schemars::schema_for!(P::Config).to_value()
+}
+
+fn build<P: Configured>(config: Value, context: Context) -> Result<Box<dyn Plugin>, PluginError> {
+    let config = serde_path_to_error::deserialize(config).map_err(|error| {
+        let key = error.path().to_string();
+        PluginError::Config { key, reason: error.into_inner().to_string() }
+    })?;
+    Ok(Box::new(P::new(config, context)?))
+}
+
+/// A plugin that another needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Dependency {
+    /// Its name.
+    pub name: &'static str,
+    /// Which versions will do: a semver requirement such as `^1.2`.
+    pub version: &'static str,
+}
+
+/// What a plugin may do beyond handling events. What it publishes is held against this; the rest is
+/// declared for the people who decide whether to enable it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Permissions {
+    /// Topics it may publish.
+    pub publish: &'static [&'static str],
+    /// Services of the host that it uses.
+    pub services: &'static [Service],
+    /// Hosts it speaks to; `config:KEY` stands for one that a setting names. Empty: nothing leaves the box.
+    pub hosts: &'static [&'static str],
+    /// Directories it reads or writes outside its own; `config:KEY` stands for one that a setting names.
+    pub directories: &'static [&'static str],
+}
+
+impl Permissions {
+    /// Nothing.
+    pub const NONE: Self = Self { publish: &[], services: &[], hosts: &[], directories: &[] };
+}
+
+/// What the host does for plugins that ask for it. Asking without the permission is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    /// Reading the event log.
+    Events,
+    /// Reading secrets by name.
+    Secrets,
+    /// Recordings' files.
+    Recordings,
+    /// The core's transcriber.
+    Transcriber,
+}
+
+/// One of a plugin's routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// `GET`, `POST`, `PUT` or `DELETE`.
+    pub method: &'static str,
+    /// Below `/plugins/{name}`, beginning with `/`; `{id}` stands for one segment.
+    pub path: &'static str,
+    /// Who may: `viewer`, `operator` or `admin`.
+    pub role: &'static str,
+    /// One sentence for the documentation.
+    pub description: &'static str,
+}

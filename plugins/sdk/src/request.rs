@@ -1,0 +1,51 @@
+//! Requests to a plugin's routes and its answers. Owns the form; leaves HTTP to the host.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// A request to one of a plugin's routes. Who asks has been looked at before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method, upper case.
+    pub method: String,
+    /// The path below `/plugins/{name}`.
+    pub path: String,
+    /// The query's parameters, decoded, in order.
+    pub query: Vec<(String, String)>,
+    /// `Content-Type`, where there is one.
+    pub content_type: Option<String>,
+    /// The body, at most 1 MiB.
+    pub body: Vec<u8>,
+}
+
+/// A plugin's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// 200 with JSON.
+    pub fn json(value: &impl Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(body) => Self { status: 200, content_type: "application/json".into(), body },
+            Err(error) => Self::problem(500, &format!("the answer is no JSON: {error}")),
+        }
+    }
+
+    /// A failure in the form of RFC 9457; `detail` says what happened and what to do.
+    pub fn problem(status: u16, detail: &str) -> Self {
+        let body: Value = json!({ "type": "about:blank", "status": status, "detail": detail });
+        Self { status, content_type: "application/problem+json".into(), body: body.to_string().into_bytes() }
+    }
+
+    /// 404.
+    pub fn not_found(detail: &str) -> Self {
+        Self::problem(404, detail)
+    }
+}
