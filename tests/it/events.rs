@@ -6,14 +6,6 @@ use panotti_sdk::schema::Registry;
 
 /// Promised, and published by parts that are still to come. An entry goes when its part is there.
 const TO_COME: &[&str] = &[
-    "subscription.dead_lettered",
-    "replay.started",
-    "replay.completed",
-    "replay.stopped",
-    "retention.pruned",
-    "retention.forced",
-    "backup.completed",
-    "backup.failed",
     "plugin.state_changed",
     "plugin.config_changed",
     "plugin.permission_denied",
