@@ -5,11 +5,7 @@ use std::{fs, path::Path};
 use panotti_sdk::schema::Registry;
 
 /// Promised, and published by parts that are still to come. An entry goes when its part is there.
-const TO_COME: &[&str] = &[
-    "plugin.state_changed",
-    "plugin.config_changed",
-    "plugin.permission_denied",
-];
+const TO_COME: &[&str] = &["plugin.state_changed", "plugin.config_changed", "plugin.permission_denied"];
 
 /// The code of the package, without its tests.
 fn code(dir: &Path) -> String {
