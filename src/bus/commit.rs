@@ -5,11 +5,10 @@
 //! delivery is settled only if its effects are in the same batch or were on disk before. When the log
 //! refuses a batch, each of its deliveries is tried alone, so that the guilty one takes no other with it.
 
-use std::{collections::VecDeque, fmt, future::Future, mem, pin::Pin};
+use std::{collections::VecDeque, fmt, future::Future, mem, pin::Pin, sync::Arc};
 
 use jiff::Timestamp;
-use panotti_sdk::{Event, NewEvent, Priority, names};
-use serde_json::json;
+use panotti_sdk::{Event, NewEvent, Priority, names, payloads::DeadLettered};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -37,7 +36,7 @@ pub(super) enum Finished {
     Dropped { seq: u64, reply: oneshot::Sender<()> },
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Vec<Event>, event_log::Error>> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = Result<Vec<Arc<Event>>, event_log::Error>> + Send>>;
 
 /// What is stored, and what is next.
 pub(super) struct Commit {
@@ -166,7 +165,7 @@ impl Engine {
     }
 
     /// The log answered.
-    pub(super) fn committed(&mut self, answer: Result<Vec<Event>, event_log::Error>) {
+    pub(super) fn committed(&mut self, answer: Result<Vec<Arc<Event>>, event_log::Error>) {
         match answer {
             Ok(_) => {
                 self.log_is_well();
@@ -266,15 +265,15 @@ fn parked(subscription: String, item: &Item, errors: &[String], known: Option<De
 
 /// What is published of it. A dead letter about a dead letter is not, so that it ends there.
 fn announcement(subscription: &str, event: &Event, errors: &[String]) -> Option<NewEvent> {
-    let payload = json!({
-        "subscription": subscription,
-        "event_id": event.id,
-        "event_name": event.name,
-        "seq": event.seq,
-        "error": errors.join(": "),
-    });
-    (event.name != names::SUBSCRIPTION_DEAD_LETTERED).then(|| {
-        NewEvent::new(names::SUBSCRIPTION_DEAD_LETTERED, payload)
+    let payload = DeadLettered {
+        subscription: subscription.to_owned(),
+        event_id: event.id,
+        event_name: event.name.to_string(),
+        seq: event.seq,
+        error: errors.join(": "),
+    };
+    (event.name.as_str() != names::SUBSCRIPTION_DEAD_LETTERED.as_str()).then(|| {
+        NewEvent::of(names::SUBSCRIPTION_DEAD_LETTERED, &payload)
             .caused_by(event)
             .from_source("core")
             .with_priority(Priority::High)

@@ -40,13 +40,16 @@ pub(super) struct Ledger {
     pub(super) missed: u64,
 }
 
+/// What is settled of a replay: `seq`, and whether it went well.
+type Settled = Vec<(u64, bool)>;
+
 /// The order of the fields is the format.
 #[derive(Serialize, Deserialize)]
 struct Row {
     filter: String,
     scanned: u64,
     open: Vec<(u64, u32, i64)>,
-    replayed: Vec<([u8; 16], Vec<(u64, bool)>)>,
+    replayed: Vec<([u8; 16], Settled)>,
     missed: u64,
 }
 

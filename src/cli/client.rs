@@ -116,11 +116,15 @@ fn base(server: &str) -> anyhow::Result<String> {
         None => server,
         Some(("http", rest)) => rest,
         Some((scheme, _)) => {
-            bail!("--server: {scheme} is not spoken here: use http://HOST:PORT, on this machine or in a network you trust")
+            bail!(
+                "--server: {scheme} is not spoken here: use http://HOST:PORT, on this machine or in a network you trust"
+            )
         }
     };
     let authority = rest.trim_end_matches('/');
-    if authority.is_empty() || authority.contains(['/', '?', '#', '@']) || authority.contains(char::is_whitespace)
+    if authority.is_empty()
+        || authority.contains(['/', '?', '#', '@'])
+        || authority.contains(char::is_whitespace)
     {
         bail!("--server: `{server}` is no address: use http://HOST:PORT");
     }
@@ -209,7 +213,9 @@ impl Client {
         // Only Panotti's own refusals are quoted.
         let detail = json(response).ok().and_then(|body| Some(body.get("detail")?.as_str()?.to_owned()));
         let Some(detail) = detail else {
-            bail!("{base} answers {status}, and not as Panotti does: is it another program? Look at --server");
+            bail!(
+                "{base} answers {status}, and not as Panotti does: is it another program? Look at --server"
+            );
         };
         let text = match status.as_u16() {
             401 if self.key.is_none() => format!(
@@ -231,7 +237,8 @@ fn reader(response: Response<Body>) -> impl Read {
 }
 
 fn json(response: Response<Body>) -> anyhow::Result<Value> {
-    serde_json::from_reader(BufReader::new(reader(response))).context("the service's answer is not understood")
+    serde_json::from_reader(BufReader::new(reader(response)))
+        .context("the service's answer is not understood")
 }
 
 #[cfg(test)]

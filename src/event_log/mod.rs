@@ -25,20 +25,20 @@ use std::{
 use panotti_sdk::{Event, schema::Registry};
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use self::{
+    batch::{Batch, PAYLOAD_LIMIT, Put, Table, VALUE_LIMIT},
+    envelope::Error as EnvelopeError,
+    error::Error,
+    prune::{Prune, Pruned},
+    reading::{Order, Page, PageRequest},
+    stats::LogStats,
+};
 use self::{
     batch::{Prepared, prepare},
     recent::Recent,
     stats::Counters,
     store::Store,
     writer::{Job, Writer},
-};
-pub use self::{
-    batch::{Batch, PAYLOAD_LIMIT, Put, Table, VALUE_LIMIT},
-    envelope::Error as EnvelopeError,
-    error::Error,
-    reading::{Order, Page, PageRequest},
-    prune::{Prune, Pruned},
-    stats::LogStats,
 };
 use crate::config::{self, Durability};
 
@@ -110,7 +110,7 @@ impl EventLog {
     /// # Errors
     /// As [`Self::open_with`].
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        Self::open_with(dir, Settings::default(), Registry::core())
+        Self::open_with(dir, Settings::default())
     }
 
     /// Opens or creates the log in `dir`, which is created when missing, and starts its writer thread
@@ -185,11 +185,14 @@ fn last_seq(store: &Store) -> Result<u64, Error> {
     Ok(next.map_err(|source| store.read_error(source))?.saturating_sub(1))
 }
 
+/// The events of a batch as they were stored.
+type Stored = Result<Vec<Arc<Event>>, Error>;
+
 /// Puts `batch` into its place; the answer comes when it is on disk.
 fn submit(
     place: Option<Result<mpsc::Permit<'_, Job>, mpsc::error::SendError<()>>>,
     batch: Prepared,
-) -> Result<oneshot::Receiver<Result<Vec<Arc<Event>>, Error>>, Error> {
+) -> Result<oneshot::Receiver<Stored>, Error> {
     let place = place.ok_or(Error::Backpressure)?.map_err(|_| Error::Closed)?;
     let (reply, answer) = oneshot::channel();
     place.send(Job::Append { batch, reply });

@@ -169,7 +169,10 @@ impl EventLog {
     }
 
     /// Runs `read` in a transaction that lasts no longer.
-    pub(super) fn reading<T>(&self, read: impl FnOnce(&Store, &RoTxn<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn reading<T>(
+        &self,
+        read: impl FnOnce(&Store, &RoTxn<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let store = &self.inner.store;
         let txn = store.read_txn().map_err(|source| store.read_error(source))?;
         read(store, &txn)

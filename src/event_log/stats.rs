@@ -29,7 +29,7 @@ pub struct LogStats {
     pub events_per_second: f64,
     /// When the last transaction was on disk.
     pub last_commit: Option<Timestamp>,
-    /// How long it took, from its first entry on, ms.
+    /// How long the disk took for it, ms.
     pub last_commit_ms: Option<f64>,
     /// Bytes of the file that hold something.
     pub bytes_used: u64,
@@ -85,9 +85,9 @@ impl EventLog {
     /// # Errors
     /// [`Error::Read`].
     pub fn stats(&self) -> Result<LogStats, Error> {
-        let (queue_depth, queue_limit) = self.jobs().map_or((0, writer::QUEUE), |jobs| {
-            (jobs.max_capacity() - jobs.capacity(), jobs.max_capacity())
-        });
+        let (queue_depth, queue_limit) = self
+            .jobs()
+            .map_or((0, writer::QUEUE), |jobs| (jobs.max_capacity() - jobs.capacity(), jobs.max_capacity()));
         let (bytes_used, first_seq, last_seq) = self.reading(|store, txn| {
             let failed = |source| store.read_error(source);
             let next = store.next_seq(txn).map_err(failed)?;

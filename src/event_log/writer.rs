@@ -84,7 +84,7 @@ pub(super) struct Writer {
 struct Pace {
     /// Jobs that were done or waited when it was done: as many may come again.
     expected: usize,
-    /// How long it took.
+    /// How long its commit took, without what came before.
     took: Duration,
 }
 
@@ -126,7 +126,6 @@ impl Writer {
     /// Commits `group`, to which more is added while there is a `pace`, tells of it and empties it.
     fn write(&mut self, group: &mut Vec<Job>, mut pace: Option<&mut Pace>) -> Result<(), Error> {
         let failed = |source| Error::write(self.store.path(), source);
-        let began = Instant::now();
         let mut txn = self.store.write_txn().map_err(failed)?;
         let next = self.store.next_seq(&txn).map_err(failed)?;
         let mut seq = next;
@@ -144,6 +143,7 @@ impl Writer {
             self.store.set_next_seq(&mut txn, seq).map_err(failed)?;
             self.store.times.put(&mut txn, &times(group, &outcomes)).map_err(failed)?;
         }
+        let began = Instant::now();
         self.store.commit(txn, group.iter().map(Job::growth).sum()).map_err(failed)?;
         let took = began.elapsed();
         if let Some(pace) = &mut pace {
@@ -160,7 +160,8 @@ impl Writer {
         for (job, outcome) in group.iter_mut().zip(&outcomes) {
             match (job, outcome) {
                 (Job::Append { batch, .. }, Outcome::Stored(first)) => {
-                    for (seq, (event, encoded)) in (*first..).zip(batch.events.iter_mut().zip(&batch.encoded)) {
+                    for (seq, (event, encoded)) in (*first..).zip(batch.events.iter_mut().zip(&batch.encoded))
+                    {
                         Arc::make_mut(event).seq = seq;
                         recent.push(event.clone(), encoded.footprint);
                     }
@@ -191,7 +192,9 @@ fn more(jobs: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>, pace: &Pace) -> bo
     let before = group.len();
     let began = Instant::now();
     loop {
-        while group.len() < QUEUE && let Ok(job) = jobs.try_recv() {
+        while group.len() < QUEUE
+            && let Ok(job) = jobs.try_recv()
+        {
             group.push(job);
         }
         if group.len() > before {
@@ -202,15 +205,6 @@ fn more(jobs: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>, pace: &Pace) -> bo
         }
         thread::yield_now();
     }
-}
-
-/// When the events of `group` were accepted.
-fn times(group: &[Job], outcomes: &[Outcome]) -> Runs {
-    let stored = group.iter().zip(outcomes).filter_map(|it| match it {
-        (Job::Append { batch, .. }, Outcome::Stored(first)) => Some((*first..).zip(&batch.events)),
-        _ => None,
-    });
-    stored.flatten().map(|(seq, event)| (event.context.timestamp, seq)).collect()
 }
 
 /// Answers the one job of a group that failed. Whether the file can still be used.

@@ -98,7 +98,11 @@ impl Backups {
         // Less than was copied is another log in the place of that one.
         let since = if last < copied { 0 } else { copied };
         let ours = [names::BACKUP_COMPLETED.to_string(), names::BACKUP_FAILED.to_string()];
-        Ok(self.log.read(since, 100, &Filter::default())?.iter().any(|event| !ours.contains(&event.name.to_string())))
+        Ok(self
+            .log
+            .read(since, 100, &Filter::default())?
+            .iter()
+            .any(|event| !ours.contains(&event.name.to_string())))
     }
 
     fn failed(&mut self, error: &backup::Error) {
@@ -141,7 +145,7 @@ mod tests {
     }
 
     fn add(log: &EventLog, count: usize) {
-        let event = || NewEvent::new(names::RECORDING_ENDED, json!({}));
+        let event = || NewEvent::new("test.happened".parse().unwrap(), serde_json::json!({}));
         log.append_blocking(Batch { events: (0..count).map(|_| event()).collect(), ..Batch::default() })
             .unwrap();
     }
@@ -154,9 +158,9 @@ mod tests {
         Backups::new(&config, log)
     }
 
-    fn events(log: &EventLog, name: &EventName) -> Vec<panotti_sdk::Event> {
+    fn events<P>(log: &EventLog, name: &EventType<P>) -> Vec<panotti_sdk::Event> {
         let all = log.read(0, 1000, &Filter::default()).unwrap();
-        all.into_iter().filter(|it| it.name == *name).collect()
+        all.into_iter().filter(|it| it.name.as_str() == name.as_str()).collect()
     }
 
     #[test]

@@ -70,7 +70,9 @@ impl Retention {
     pub(super) fn run(&mut self, clock: Clock, stopping: &dyn Fn() -> bool) -> Result<(), Error> {
         // Without a subscription, nobody waits for anything.
         let seen = self.bus.low_watermark()?.map_or(u64::MAX, |seq| seq.saturating_add(1));
-        if clock.is_synchronised && let Ok(since) = clock.now.checked_sub(self.age) {
+        if clock.is_synchronised
+            && let Ok(since) = clock.now.checked_sub(self.age)
+        {
             let young = self.log.first_seq_since(since, clock.now)?;
             self.untold += self.remove(young.min(seen), None, stopping)?;
         }
@@ -115,7 +117,9 @@ impl Retention {
         let missed: Vec<_> =
             subscriptions.into_iter().filter(|it| it.cursor < last).map(|it| it.name).collect();
         tracing::warn!(
-            events, last_seq = last, subscriptions = missed.join(", "),
+            events,
+            last_seq = last,
+            subscriptions = missed.join(", "),
             "The event log is beyond events.hard_limit_mib: events were removed that nobody has handled."
         );
         let payload =
@@ -130,10 +134,7 @@ impl Retention {
         }
         let first_seq = self.log.stats()?.first_seq;
         tracing::debug!(events = self.untold, first_seq, "Old events were removed.");
-        self.publish(
-            names::RETENTION_PRUNED,
-            &payloads::RetentionPruned { events: self.untold, first_seq },
-        )?;
+        self.publish(names::RETENTION_PRUNED, &payloads::RetentionPruned { events: self.untold, first_seq })?;
         (self.untold, self.told) = (0, Some(Instant::now()));
         Ok(())
     }

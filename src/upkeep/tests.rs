@@ -20,7 +20,8 @@ impl Room {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = EventLog::open(dir.path()).unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let bus = Bus::start(log.clone(), runtime.handle().clone()).unwrap();
         Self { log, bus, _runtime: runtime, _dir: dir }
     }

@@ -17,6 +17,7 @@ mod config;
 mod crash;
 mod event_log;
 mod events;
+mod events_cli;
 mod fuzz;
 mod harness;
 mod keys;

@@ -10,9 +10,8 @@ use std::{
 };
 
 use jiff::Timestamp;
-use panotti_sdk::{EventName, Filter, NewEvent, names};
+use panotti_sdk::{EventType, Filter, NewEvent, names, payloads::ReplayProgress};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -118,8 +117,16 @@ impl Replay {
     }
 
     /// What is published of it; all of one replay are one chain.
-    fn announcement(&self, name: EventName, payload: Value) -> NewEvent {
-        NewEvent::new(name, payload).correlated(self.id).from_source("core")
+    fn announcement(&self, name: EventType<ReplayProgress>) -> NewEvent {
+        let payload = ReplayProgress {
+            replay_id: self.id,
+            dead_letters: self.request.dead_letters,
+            subscription: self.request.subscription.clone(),
+            delivered: self.delivered,
+            failed: self.failed,
+            until: self.until,
+        };
+        NewEvent::of(name, &payload).correlated(self.id).from_source("core")
     }
 
     fn checked(request: ReplayRequest) -> Result<ReplayRequest, Error> {
@@ -233,13 +240,7 @@ impl Bus {
             delivered: 0,
             failed: 0,
         };
-        let payload = json!({
-            "id": replay.id,
-            "subscription": replay.request.subscription,
-            "dead_letters": replay.request.dead_letters,
-            "until": replay.until,
-        });
-        let events = vec![replay.announcement(names::REPLAY_STARTED, payload)];
+        let events = vec![replay.announcement(names::REPLAY_STARTED)];
         let ended = stored(&shared.log)?.into_iter().filter(|replay| replay.state != ReplayState::Running);
         let forgotten = ended.skip(REMEMBERED - 1).map(|replay| Put {
             table: Table::Replays,

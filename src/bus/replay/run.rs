@@ -8,7 +8,6 @@ use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use panotti_sdk::{Event, NewEvent, names};
-use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -164,8 +163,7 @@ impl Runner {
             ReplayState::Stopped => names::REPLAY_STOPPED,
             ReplayState::Completed | ReplayState::Running => names::REPLAY_COMPLETED,
         };
-        let counts = json!({ "id": replay.id, "delivered": replay.delivered, "failed": replay.failed });
-        self.store(&replay, Some(replay.announcement(name, counts))).await;
+        self.store(&replay, Some(replay.announcement(name))).await;
         for name in &replay.subscriptions {
             if let Some(commands) = self.shared.commands(name) {
                 // One that stopped forgets it when it starts.

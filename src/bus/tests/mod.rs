@@ -95,7 +95,7 @@ impl World {
 
     async fn publish(&self, new: NewEvent) -> Event {
         let batch = Batch { events: vec![new], ..Batch::default() };
-        self.log.append(batch).await.unwrap().remove(0)
+        Event::clone(&self.log.append(batch).await.unwrap()[0])
     }
 
     /// Until `holds`.

@@ -161,7 +161,11 @@ async fn a_replay_that_is_stopped_begins_nothing_more() {
         world.publish(event(0, n)).await;
     }
     world.settled("a").await;
-    let replay = world.bus.replay(quick(ReplayRequest::default())).await.unwrap();
+    let replay = world
+        .bus
+        .replay(quick(ReplayRequest { filter: topic("test.**"), ..ReplayRequest::default() }))
+        .await
+        .unwrap();
     assert_eq!(seen.recv().await, Some(1));
     world.until("three wait", |bus| status(bus, "a").waiting == 3).await;
     let stopping = tokio::spawn({

@@ -88,7 +88,12 @@ pub(super) fn run(args: &Args, client: &Client, out: &mut Output) -> anyhow::Res
     }
 }
 
-fn print(client: &Client, out: &mut Output, query: &[(&str, String)], limit: usize) -> anyhow::Result<ExitCode> {
+fn print(
+    client: &Client,
+    out: &mut Output,
+    query: &[(&str, String)],
+    limit: usize,
+) -> anyhow::Result<ExitCode> {
     let shown = list::each(client, "/events/dead-letters", query, limit, |letter| Ok(show(letter, out)?))?;
     if shown == 0 && !out.is_json() {
         out.line("There are no dead letters.")?;

@@ -96,7 +96,9 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     let ago = text.parse::<jiff::Span>().ok().filter(|span| !span.is_negative());
     ago.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
         .and_then(|ago| Timestamp::now().checked_sub(ago).ok())
-        .ok_or_else(|| "use a time such as 2026-01-31T09:00:00Z, or how long ago: 90s, 10m, 2h, 7d".to_owned())
+        .ok_or_else(|| {
+            "use a time such as 2026-01-31T09:00:00Z, or how long ago: 90s, 10m, 2h, 7d".to_owned()
+        })
 }
 
 /// Does what was asked for.
@@ -136,7 +138,8 @@ mod tests {
     #[test]
     fn moments() {
         assert_eq!(moment("2026-01-31T09:00:00+01:00"), Ok("2026-01-31T08:00:00Z".parse().unwrap()));
-        for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7200), ("7d", 7 * 86_400), ("1h30m", 5400)] {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7200), ("7d", 7 * 86_400), ("1h30m", 5400)]
+        {
             let expected = Timestamp::now() - SignedDuration::from_secs(seconds);
             let found = moment(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert!(expected.duration_until(found).abs() < SignedDuration::from_mins(1), "{text}: {found}");

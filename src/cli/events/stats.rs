@@ -93,7 +93,9 @@ mod tests {
 
     #[test]
     fn ages() {
-        for (seconds, expected) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 days")] {
+        for (seconds, expected) in
+            [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 days")]
+        {
             assert_eq!(age_text(seconds), expected);
         }
     }

@@ -50,7 +50,9 @@ pub(super) fn run(args: &Args, client: &Client, out: &mut Output) -> anyhow::Res
                     wait = FIRST_WAIT;
                     if message.kind == "gap" {
                         let (from, to) = (&message.data["from"], &message.data["to"]);
-                        tell(&format!("events {from} to {to} were removed by retention before they were shown"));
+                        tell(&format!(
+                            "events {from} to {to} were removed by retention before they were shown"
+                        ));
                         seen = to.as_u64().unwrap_or(seen).max(seen);
                         continue;
                     }
@@ -65,7 +67,9 @@ pub(super) fn run(args: &Args, client: &Client, out: &mut Output) -> anyhow::Res
                 tell("the stream was interrupted; connecting again");
             }
             // What the service refuses for good is not asked again.
-            Err(error) if error.downcast_ref::<Refused>().is_some_and(|it| !it.may_pass()) => return Err(error),
+            Err(error) if error.downcast_ref::<Refused>().is_some_and(|it| !it.may_pass()) => {
+                return Err(error);
+            }
             Err(error) => tell(&format!("{error:#}; trying again in {} s", wait.as_secs_f32())),
         }
         thread::sleep(wait);
@@ -127,7 +131,8 @@ mod tests {
 
     #[test]
     fn messages_are_read_across_comments_and_line_ends() {
-        let text = ":\n\nid: 7\nevent: a.b\ndata: {\"seq\":7}\n\n: beat\r\nevent: gap\r\ndata:{}\r\n\r\ndata: cut";
+        let text =
+            ":\n\nid: 7\nevent: a.b\ndata: {\"seq\":7}\n\n: beat\r\nevent: gap\r\ndata:{}\r\n\r\ndata: cut";
         let mut stream = text.as_bytes();
         assert_eq!(read(&mut stream), Some(Message { kind: "a.b".into(), data: json!({ "seq": 7 }) }));
         assert_eq!(read(&mut stream), Some(Message { kind: "gap".into(), data: json!({}) }));

@@ -50,20 +50,15 @@ impl Store {
 
     /// Removes the oldest events, as many as `step` says.
     pub(in super::super) fn prune(&self, txn: &mut RwTxn<'_>, step: Step) -> heed::Result<Pruned> {
-        let (mut keys, mut times, mut bytes) = (Vec::with_capacity(PRUNE_STEP), Vec::new(), 0);
+        let (mut keys, mut bytes) = (Vec::with_capacity(PRUNE_STEP), 0);
         for entry in self.events.range(txn, &(..step.before_seq))?.take(PRUNE_STEP) {
             let (seq, envelope) = entry?;
             bytes += envelope.len() as u64;
-            let head = envelope::head(envelope).ok();
-            times.extend(head.map(|head| head.timestamp));
             keys.push((
                 seq,
-                head.map(|head| {
-                    (
-                        head.id,
-                        name_key(head.name.as_bytes(), seq),
-                        correlation_key(head.correlation_id, seq),
-                    )
+                envelope::head(envelope).ok().map(|head| {
+                    let (name, meeting) = (head.name.as_bytes(), head.correlation_id);
+                    (head.timestamp, head.id, name_key(name, seq), correlation_key(meeting, seq))
                 }),
             ));
             if bytes >= step.bytes {
@@ -83,6 +78,7 @@ impl Store {
             }
         }
         let first_seq = self.first_seq(txn)?;
+        let times = keys.iter().filter_map(|(_, keys)| keys.as_ref().map(|(time, ..)| *time));
         self.times.forget(txn, times, first_seq)?;
         Ok(Pruned { events: keys.len() as u64, first_seq })
     }
@@ -98,7 +94,6 @@ impl Store {
             self.times.0.stat(txn)?,
             self.idempotency.stat(txn)?,
             self.idempotency_age.stat(txn)?,
-            self.times.0.stat(txn)?,
         ];
         for table in Table::ALL {
             stats.push(self.rows(table).stat(txn)?);

@@ -73,7 +73,7 @@ mod tests {
     /// A file of version 1, with what version 1 stored of each event and row: later versions may store more,
     /// so that none of their code is used.
     fn write_first(dir: &Path, events: &[Event]) {
-        let env = store::open::environment(dir, 32).unwrap();
+        let env = store::open::environment(dir, 32, crate::config::Durability::default()).unwrap();
         let mut txn = env.write_txn().unwrap();
         let meta: Meta = env.create_database(&mut txn, Some("meta")).unwrap();
         run(&env, &mut txn, meta, 0, 1).unwrap();

@@ -34,7 +34,7 @@ fn what_another_process_wrote_in_between_is_not_missed() {
     let append = |n| log.append_blocking(events(vec![event("a.b", n)])).unwrap()[0].seq;
     assert_eq!((append(1), append(2)), (1, 2));
     // As `panotti key create` does it: by its own hand, unknown to this log's writer.
-    let other = prepare(events(vec![event("c.d", 3)]), PAYLOAD_LIMIT).unwrap();
+    let other = prepare(events(vec![event("c.d", 3)]), &Settings::default()).unwrap();
     let store = &log.inner.store;
     let mut txn = store.write_txn().unwrap();
     store.put_event(&mut txn, 3, &other.events[0], &other.encoded[0].envelope).unwrap();
@@ -69,7 +69,7 @@ fn memory_for_the_newest_is_bounded() {
 #[test]
 fn settings_are_obeyed() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings { durability: Durability::LastCommitAtRisk, payload_limit: 1000 };
+    let settings = Settings { durability: Durability::LastCommitAtRisk, payload_limit: 1000, ..Settings::default() };
     let log = EventLog::open_with(dir.path(), settings).unwrap();
     assert!(log.inner.store.syncs_late());
     assert_eq!(log.stats().unwrap().durability, Durability::LastCommitAtRisk);
@@ -86,8 +86,9 @@ fn settings_are_obeyed() {
     assert!(!log.inner.store.syncs_late());
     assert_eq!(log.read(0, 9, &Filter::default()).unwrap().len(), 1);
     let config = config::Events { payload_limit_kib: 2, ..config::Events::default() };
-    assert_eq!(Settings::from(&config), Settings { payload_limit: 2048, ..Settings::default() });
-    assert_eq!(Settings::from(&config::Events::default()), Settings::default());
+    assert_eq!(Settings::from(&config).payload_limit, 2048);
+    let (default, from) = (Settings::default(), Settings::from(&config::Events::default()));
+    assert_eq!((from.payload_limit, from.durability), (default.payload_limit, default.durability));
 }
 
 #[test]
@@ -95,7 +96,10 @@ fn the_log_counts_what_it_does() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     let none = log.stats().unwrap();
-    assert_eq!((none.events, none.commits, none.last_commit, none.first_seq, none.last_seq), (0, 0, None, 1, 0));
+    assert_eq!(
+        (none.events, none.commits, none.last_commit, none.first_seq, none.last_seq),
+        (0, 0, None, 1, 0)
+    );
     assert_eq!((none.queue_depth, none.queue_limit), (0, 1000));
     for n in 0..10 {
         log.append_blocking(events(vec![event("a.b", n); 100])).unwrap();

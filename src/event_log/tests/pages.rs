@@ -4,22 +4,24 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::event_log::{
+    batch::Prepared,
     store::{Budget, Runs, Store},
-    writer::Prepared,
 };
 
 /// Appends in one batch what was accepted at these times.
 fn append_at(log: &EventLog, new: Vec<(NewEvent, Timestamp)>) -> Vec<Event> {
     let (new, times): (Vec<_>, Vec<_>) = new.into_iter().unzip();
-    let mut prepared: Prepared = prepare(events(new)).unwrap();
-    for ((event, envelope), time) in prepared.events.iter_mut().zip(times) {
+    let mut prepared: Prepared = prepare(events(new), &Settings::default()).unwrap();
+    for ((event, encoded), time) in prepared.events.iter_mut().zip(&mut prepared.encoded).zip(times) {
+        let event = Arc::make_mut(event);
         event.context.timestamp = time;
         let json = |it| serde_json::to_vec(it).unwrap();
         let metadata = serde_json::to_vec(&event.context.metadata).unwrap();
-        *envelope = envelope::encode(event, &json(&event.payload), &metadata).unwrap();
+        encoded.envelope = envelope::encode(event, &json(&event.payload), &metadata).unwrap();
     }
     let place = log.jobs().unwrap().try_reserve().unwrap();
-    submit(Some(Ok(place)), prepared).unwrap().blocking_recv().unwrap().unwrap()
+    let stored = submit(Some(Ok(place)), prepared).unwrap().blocking_recv().unwrap().unwrap();
+    stored.into_iter().map(Arc::unwrap_or_clone).collect()
 }
 
 fn at(second: i64) -> Timestamp {
@@ -108,7 +110,7 @@ fn a_page_looks_at_so_much_and_no_more() {
 fn more_names_than_cursors_are_found_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    let all = log.append_blocking(events((0..300).map(|n| event(&format!("a.n{n}"), n)).collect())).unwrap();
+    let all = append(&log, events((0..300).map(|n| event(&format!("a.n{n}"), n)).collect()));
     let filter = Filter::topic("a.*".parse().unwrap());
     assert_eq!(log.read(0, 1000, &filter).unwrap(), all);
     let filter =
@@ -141,7 +143,7 @@ fn runs(store: &Store) -> Vec<(u64, u64, u64)> {
 #[test]
 fn runs_are_joined_when_near_and_forgotten_when_old() {
     let dir = tempfile::tempdir().unwrap();
-    let store = store::open(dir.path()).unwrap();
+    let store = store::open(dir.path(), Durability::default()).unwrap();
     let minute = |n: i64| Timestamp::from_second(60 * n).unwrap();
     let put = |events: &[(i64, u64)]| {
         let runs: Runs = events.iter().map(|(at, seq)| (minute(*at), *seq)).collect();

@@ -79,7 +79,10 @@ fn pruning_under_load_loses_nothing_that_was_acknowledged() {
                 let pruned = log.prune(Prune { before_seq, down_to_bytes: None }).unwrap();
                 let seen = log.read(0, usize::MAX, &Filter::default()).unwrap();
                 assert!(seen.windows(2).all(|it| it[0].seq + 1 == it[1].seq));
-                assert_eq!(seen.first().map(|it| it.seq), Some(pruned.first_seq).filter(|_| !seen.is_empty()));
+                assert_eq!(
+                    seen.first().map(|it| it.seq),
+                    Some(pruned.first_seq).filter(|_| !seen.is_empty())
+                );
                 if end {
                     break pruned.first_seq;
                 }
@@ -164,7 +167,8 @@ fn events_of_a_wrong_clock_go_with_what_follows_them() {
         let store = &log.inner.store;
         let mut txn = store.write_txn().unwrap();
         for (seq, time) in (1..).zip(times) {
-            let mut event = (*prepare(events(vec![event("a.b", 1)]), PAYLOAD_LIMIT).unwrap().events[0]).clone();
+            let mut event =
+                (*prepare(events(vec![event("a.b", 1)]), &Settings::default()).unwrap().events[0]).clone();
             event.context.timestamp = at(time);
             let envelope = envelope::encode(&event, b"{}", b"{}").unwrap();
             store.put_event(&mut txn, seq, &event, &envelope).unwrap();

@@ -160,7 +160,8 @@ pub(in super::super) async fn create(
     let status = match find(log, &name)? {
         Some(found) if found == filter => StatusCode::OK,
         Some(_) => {
-            let detail = format!("another filter is called `{name}`: choose another name, or replace it with PUT");
+            let detail =
+                format!("another filter is called `{name}`: choose another name, or replace it with PUT");
             return Err(Problem::new(StatusCode::CONFLICT, detail));
         }
         None => {

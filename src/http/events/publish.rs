@@ -118,8 +118,9 @@ pub(in super::super) async fn publish(
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && !key.contains('\t'));
-    key.map(Some)
-        .ok_or_else(|| Problem::unprocessable("`Idempotency-Key` must be 1 to 255 printable ASCII characters"))
+    key.map(Some).ok_or_else(|| {
+        Problem::unprocessable("`Idempotency-Key` must be 1 to 255 printable ASCII characters")
+    })
 }
 
 /// Refuses a name that is not `principal`'s to publish. The payload is looked over by the log.
@@ -141,7 +142,9 @@ async fn correlation(log: &EventLog, new: &PublishedEvent) -> Result<Option<Uuid
     let log = log.clone();
     let found = blocking(move || log.get_event(cause)).await?;
     let cause = found.ok_or_else(|| {
-        Problem::unprocessable(format!("`causation_id` in the body is not acceptable: there is no event {cause}"))
+        Problem::unprocessable(format!(
+            "`causation_id` in the body is not acceptable: there is no event {cause}"
+        ))
     })?;
     let inherited = cause.context.correlation_id;
     if new.correlation_id.is_some_and(|id| id != inherited) {

@@ -284,9 +284,7 @@ pub(in super::super) async fn one(
 #[utoipa::path(get, path = "/events/replay", operation_id = "list_replays", tag = "events", responses(
     (status = 200, description = "Those that run and the last 100.", body = ReplayList),
 ))]
-pub(in super::super) async fn list(
-    extract::State(shared): State,
-) -> Result<axum::Json<ReplayList>, Problem> {
+pub(in super::super) async fn list(extract::State(shared): State) -> Result<axum::Json<ReplayList>, Problem> {
     let replays = blocking(move || shared.app.bus.replays()).await?;
     Ok(axum::Json(ReplayList { items: replays.into_iter().map(Into::into).collect(), next_cursor: () }))
 }

@@ -56,7 +56,10 @@ impl From<&Schema> for EventSchema {
     (status = 200, description = "All schemas.", body = EventSchemaList),
 ))]
 pub(in super::super) async fn list(extract::State(shared): State) -> Json<EventSchemaList> {
-    Json(EventSchemaList { items: shared.app.log.schemas().schemas().map(Into::into).collect(), next_cursor: () })
+    Json(EventSchemaList {
+        items: shared.app.log.schemas().schemas().map(Into::into).collect(),
+        next_cursor: (),
+    })
 }
 
 /// What one event carries.
@@ -71,6 +74,8 @@ pub(in super::super) async fn get(
 ) -> Result<Json<EventSchema>, Problem> {
     let schema = shared.app.log.schemas().schemas().find(|schema| schema.name.as_str() == name);
     schema.map(|schema| Json(schema.into())).ok_or_else(|| {
-        Problem::not_found(format!("no event with a schema is called `{name}`: `GET /events/schemas` lists all"))
+        Problem::not_found(format!(
+            "no event with a schema is called `{name}`: `GET /events/schemas` lists all"
+        ))
     })
 }

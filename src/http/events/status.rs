@@ -121,7 +121,7 @@ pub(in super::super) struct DeadLetterSummary {
 }
 
 impl LogDocument {
-    fn new(stats: LogStats, config: &config::Events) -> Self {
+    fn new(stats: &LogStats, config: &config::Events) -> Self {
         Self {
             first_seq: stats.first_seq,
             last_seq: stats.last_seq,
@@ -151,7 +151,7 @@ pub(in super::super) async fn get(extract::State(shared): State) -> Result<Json<
         let backups = log.read_back(u64::MAX, 1, &Filter::topic(names::BACKUP_COMPLETED.into()))?;
         let running = bus.replays()?.iter().filter(|it| it.state == ReplayState::Running).count();
         Ok::<_, Problem>(Json(EventStatus {
-            log: LogDocument::new(log.stats()?, config),
+            log: LogDocument::new(&log.stats()?, config),
             retention: Retention {
                 days: config.retention_days,
                 bytes: config.retention_mib << 20,

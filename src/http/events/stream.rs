@@ -189,8 +189,11 @@ fn read(
     newest: u64,
     filters: &[Filter],
 ) -> Result<(VecDeque<Item>, u64), Problem> {
-    let (events, done) =
-        if newest - after > NEAR { old(log, after, newest, filters)? } else { new(log, after, newest, filters)? };
+    let (events, done) = if newest - after > NEAR {
+        old(log, after, newest, filters)?
+    } else {
+        new(log, after, newest, filters)?
+    };
     let mut items: VecDeque<_> = events.into_iter().map(Item::Event).collect();
     // Asked for afterwards: what was removed while we read is told of too.
     let kept = log.first_seq()?;

@@ -8,7 +8,8 @@ use crate::event_log::{Batch, Put, Table};
 #[tokio::test]
 async fn a_filter_is_made_used_replaced_and_removed() {
     let it = bench();
-    let filter = json!({ "name": "doors-1", "topics": ["door.*"], "where": "payload.n >= 2", "priority": "high" });
+    let filter =
+        json!({ "name": "doors-1", "topics": ["door.*"], "where": "payload.n >= 2", "priority": "high" });
     let made = it.ask("POST /events/filter", filter.to_string()).await;
     assert_eq!((made.status, made.header("location")), (StatusCode::CREATED, "/events/filter/doors-1"));
     assert_eq!(made.json(), filter);
@@ -16,11 +17,17 @@ async fn a_filter_is_made_used_replaced_and_removed() {
     let other = json!({ "name": "doors-1", "topics": ["door.**"] });
     assert!(it.ask("POST /events/filter", other.to_string()).await.problem(409).contains("PUT"));
     assert_eq!(it.ask("GET /events/filter/doors-1", "").await.json(), filter);
-    assert_eq!(it.ask("GET /events/filter", "").await.json(), json!({ "items": [filter], "next_cursor": null }));
+    assert_eq!(
+        it.ask("GET /events/filter", "").await.json(),
+        json!({ "items": [filter], "next_cursor": null })
+    );
 
-    for (n, name, priority) in
-        [(1, "door.opened", "high"), (2, "door.opened", "high"), (3, "door.shut", "normal"), (4, "lamp.lit", "high")]
-    {
+    for (n, name, priority) in [
+        (1, "door.opened", "high"),
+        (2, "door.opened", "high"),
+        (3, "door.shut", "normal"),
+        (4, "lamp.lit", "high"),
+    ] {
         let body = json!({ "name": name, "payload": { "n": n }, "priority": priority }).to_string();
         assert_eq!(it.ask("POST /events", body).await.status, StatusCode::CREATED);
     }
@@ -97,13 +104,17 @@ async fn a_filter_that_makes_no_sense_is_refused_and_not_stored() {
             assert!(detail.contains(says), "{path}?{query}: {detail}");
         }
     }
-    for query in ["from=now", "status=lost", "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "limit=201"] {
+    for query in ["from=now", "status=lost", "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "limit=201"]
+    {
         it.ask(&format!("GET /events?{query}"), "").await.problem(422);
     }
     // Names of their own that clients have published are known too.
     it.ask("GET /events?name=recordings.*", "").await.problem(422);
     assert_eq!(it.ask("POST /events", r#"{"name": "recordings.sorted"}"#).await.status, StatusCode::CREATED);
-    assert_eq!(it.ask("GET /events?name=recordings.*", "").await.json()["items"][0]["name"], "recordings.sorted");
+    assert_eq!(
+        it.ask("GET /events?name=recordings.*", "").await.json()["items"][0]["name"],
+        "recordings.sorted"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The API against a real log and real recordings, with a pipeline that answers but hears nothing.
 
 mod access;
+mod bus;
 mod events;
 mod filters;
 mod original;

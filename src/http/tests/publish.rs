@@ -28,7 +28,10 @@ async fn what_is_published_is_in_the_log() {
     let event = it.ask(&format!("GET {path}"), "").await.json();
     assert_eq!(event["seq"], accepted["seq"]);
     assert_eq!((&event["name"], &event["payload"]), (&json!("door.opened"), &json!({ "door": 3 })));
-    assert_eq!((&event["priority"], &event["context"]["metadata"]), (&json!("high"), &json!({ "by": "panel" })));
+    assert_eq!(
+        (&event["priority"], &event["context"]["metadata"]),
+        (&json!("high"), &json!({ "by": "panel" }))
+    );
     assert_eq!(event["context"]["source_plugin"], "api");
     assert_eq!(event["delivery"], json!({ "status": "processed", "pending": [], "failed": [] }));
 
@@ -94,7 +97,11 @@ async fn what_cannot_be_published_is_refused_and_not_stored() {
         (r#"{"name": "a.b", "priority": "urgent"}"#.into(), 422, "critical"),
         (r#"{"name": "a.b", "correlation_id": "x"}"#.into(), 422, "correlation_id"),
         (json!({ "name": "a.b", "causation_id": other }).to_string(), 422, other),
-        (json!({ "name": "a.b", "causation_id": id, "correlation_id": other }).to_string(), 422, "leave it out"),
+        (
+            json!({ "name": "a.b", "causation_id": id, "correlation_id": other }).to_string(),
+            422,
+            "leave it out",
+        ),
         (json!({ "name": "a.b", "payload": { "x": large } }).to_string(), 413, "262144"),
         (json!({ "name": "a.b", "metadata": { "x": large } }).to_string(), 413, "262144"),
         (" ".repeat(3 << 20), 413, "larger"),
@@ -124,11 +131,9 @@ async fn what_cannot_be_published_is_refused_and_not_stored() {
 #[tokio::test]
 async fn a_log_that_takes_no_more_says_what_to_do() {
     let busy = error::Problem::from(event_log::Error::Backpressure).into_response();
-    assert_eq!((busy.status().as_u16(), &busy.headers()["retry-after"]), (503, "5"));
-    let full = event_log::Error::Full {
-        path: "/data".into(),
-        source: heed::Error::Mdb(heed::MdbError::MapFull),
-    };
+    assert_eq!((busy.status().as_u16(), busy.headers()["retry-after"].as_bytes()), (503, b"5".as_slice()));
+    let full =
+        event_log::Error::Full { path: "/data".into(), source: heed::Error::Mdb(heed::MdbError::MapFull) };
     assert_eq!(error::Problem::from(full).into_response().status().as_u16(), 507);
 }
 
@@ -136,7 +141,8 @@ async fn a_log_that_takes_no_more_says_what_to_do() {
 async fn what_events_carry_is_told() {
     let it = bench();
     let list = it.ask("GET /events/schemas", "").await.json();
-    let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        list["items"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
     assert!(names.is_sorted() && names.contains(&"recording.ended") && names.contains(&"caption.published"));
     let one = it.ask("GET /events/schemas/recording.ended", "").await.json();
     assert!(list["items"].as_array().unwrap().contains(&one));
