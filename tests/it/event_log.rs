@@ -28,7 +28,7 @@ fn child_dir() -> PathBuf {
 }
 
 fn event(payload: Value) -> NewEvent {
-    NewEvent::new("recording.ended".parse::<EventName>().unwrap(), payload)
+    NewEvent::new("test.happened".parse::<EventName>().unwrap(), payload)
 }
 
 /// The events themselves.

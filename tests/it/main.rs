@@ -16,6 +16,7 @@ mod browser;
 mod config;
 mod crash;
 mod event_log;
+mod events;
 mod events_cli;
 mod fuzz;
 mod harness;

@@ -5,6 +5,7 @@ mod disk;
 mod live;
 mod pages;
 mod prune;
+mod schema;
 
 use std::{collections::HashMap, path::Path};
 
@@ -42,7 +43,7 @@ fn reference(all: &[Event], filter: &Filter) -> Vec<Event> {
 fn what_is_acknowledged_is_read_again_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let log = EventLog::open(dir.path()).unwrap();
-    let mut new = event("recording.ended", 1).from_source("api").with_priority(Priority::Critical);
+    let mut new = event("test.happened", 1).from_source("api").with_priority(Priority::Critical);
     new.metadata.insert("room".into(), json!("Höhle 7"));
     let first = append(&log, events(vec![new])).remove(0);
     let child = event("transcription.ready", 2).caused_by(&first);
@@ -222,7 +223,7 @@ proptest! {
 
     #[test]
     fn a_damaged_envelope_is_an_event_or_an_error(at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>()) {
-        let prepared = prepare(events(vec![event("recording.ended", 7).from_source("core")]), &Settings::default()).unwrap();
+        let prepared = prepare(events(vec![event("test.happened", 7).from_source("core")]), &Settings::default()).unwrap();
         let original = (*prepared.events[0]).clone();
         let mut bytes = prepared.encoded[0].envelope.clone();
         prop_assert_eq!(envelope::decode(0, &bytes).unwrap(), original);
