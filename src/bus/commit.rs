@@ -246,12 +246,7 @@ fn may_pass(error: &event_log::Error) -> bool {
     use event_log::Error as E;
     matches!(
         error,
-        E::Backpressure
-            | E::Full { .. }
-            | E::Write { .. }
-            | E::OutOfUse { .. }
-            | E::Read { .. }
-            | E::Closed
+        E::Backpressure | E::Full { .. } | E::Write { .. } | E::OutOfUse { .. } | E::Read { .. } | E::Closed
     )
 }
 

@@ -33,7 +33,8 @@ fn refused(output: &Output) -> String {
 }
 
 fn add(log: &EventLog, count: u64) -> Vec<Event> {
-    let event = |n| NewEvent::new("test.happened".parse().unwrap(), json!({ "n": n, "text": "x".repeat(200) }));
+    let event =
+        |n| NewEvent::new("test.happened".parse().unwrap(), json!({ "n": n, "text": "x".repeat(200) }));
     let batch = Batch { events: (0..count).map(event).collect(), ..Batch::default() };
     log.append_blocking(batch).unwrap().iter().map(|it| Event::clone(it)).collect()
 }
