@@ -240,7 +240,9 @@ impl Merge {
             self.variable("logging.level", "LOG_LEVEL", &level);
         }
         let variables: Vec<_> = KEYS.iter().map(Key::variable).collect();
-        for (name, value) in env.iter().filter(|it| it.0.starts_with("PANOTTI_")) {
+        // What plugins are set with is judged with their settings.
+        let ours = |name: &str| name.starts_with("PANOTTI_") && !name.starts_with("PANOTTI_PLUGIN_");
+        for (name, value) in env.iter().filter(|it| ours(&it.0)) {
             if let Some(key) = KEYS.iter().find(|it| it.variable() == *name) {
                 self.variable(key.path, name, value);
                 continue;

@@ -1,0 +1,1 @@
+//! Settings files, good and bad.
