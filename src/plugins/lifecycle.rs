@@ -11,6 +11,8 @@
 //! `failed` follows every state but itself: settings that cannot be used, a dependency that is gone, a start
 //! that went wrong, a crash, a stop that did not end. `disabled` follows only what does not run.
 
+#![cfg_attr(not(test), expect(dead_code, reason = "the host is not there yet"))]
+
 use std::{collections::VecDeque, fmt};
 
 use jiff::Timestamp;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     judge::Misfit,
     schema::{Schema, admits, others, properties, resolve},
-    tree::{Path, Place, Step, Tree, value_of},
+    tree::{Path, Place, Tree, value_of},
 };
 use crate::config::{nearest, yaml};
 

@@ -76,7 +76,7 @@ fn put(map: &mut Map<String, Value>, way: &[Step], new: Option<Value>) {
         None if rest.is_empty() => {
             map.remove(key);
         }
-        Some(_) => Path(rest.to_vec()).set(map.entry(key).or_default(), new),
+        Some(_) => Path(rest.to_vec()).set(map.entry(key).or_insert(Value::Null), new),
         None => {
             if let Some(Value::Object(inner)) = map.get_mut(key) {
                 put(inner, rest, None);
