@@ -205,6 +205,13 @@ fn what_belongs_to_no_plugin() {
 }
 
 #[test]
+fn a_folder_as_it_should_be_has_no_strangers() {
+    let (_dir, site) = site(EXAMPLE);
+    let site = with_env(site, &[("PANOTTI_PLUGIN_SAMPLE__MODE", "fast")]);
+    assert_eq!(strangers(&site, &[SAMPLE]), []);
+}
+
+#[test]
 fn a_schema_that_is_not_understood_is_told() {
     fn odd() -> Value {
         json!({ "type": "object", "properties": { "a": { "type": "string", "if": {} }, "timeout_s": {} } })

@@ -7,7 +7,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{tree::Tree, *};
 
 /// Text with everything that YAML takes for something else.
 fn text() -> impl Strategy<Value = String> {
