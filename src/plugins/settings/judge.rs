@@ -6,7 +6,9 @@ use std::cmp::Ordering;
 use serde_json::{Map, Number, Value};
 
 use super::{
-    schema::{self, Schema, admits, alternatives, both, is_secret, others, resolve, type_of, types, words},
+    schema::{
+        self, Schema, admits, alternatives, both, is_secret, others, resolve, short, type_of, types, words,
+    },
     tree::{Path, Step},
     wording::{expected, expected_words, show, suggestion},
 };
@@ -117,12 +119,7 @@ impl Judge<'_> {
             let instead = format!("write {}", expected(self.root, schema));
             self.misfit(path, format!("{value} is out of range"), instead);
         }
-        // A default that Rust holds in 32 bits would be shown with the digits of 64.
-        let short = schema.get("format").is_some_and(|it| it == "float") && value.is_f64();
-        #[expect(clippy::cast_possible_truncation, reason = "the plugin holds it in 32 bits")]
-        let short =
-            value.as_f64().filter(|_| short).and_then(|it| (it as f32).to_string().parse::<f64>().ok());
-        Value::Number(short.and_then(Number::from_f64).unwrap_or_else(|| value.clone()))
+        short(schema, &Value::Number(value.clone()))
     }
 
     fn text(&mut self, schema: &Schema, value: &str, path: &Path) -> Value {

@@ -5,7 +5,7 @@ use panotti_sdk::Descriptor;
 use serde_json::{Map, Value};
 
 use super::{
-    schema::{Schema, is_secret_value, properties, resolve},
+    schema::{Schema, is_secret_value, properties, resolve, short},
     wording::note,
 };
 use crate::config::yaml;
@@ -49,7 +49,7 @@ fn section(root: &Value, schema: Option<&Schema>, map: &Map<String, Value>) -> V
             }
             (Some(value), _) => lines.extend(entry(key, value)),
             (None, default) => {
-                let default = entry(key, default.unwrap_or(&Value::Null));
+                let default = entry(key, &short(&schema, default.unwrap_or(&Value::Null)));
                 lines.extend(default.into_iter().map(|it| format!("# {it}")));
             }
         }

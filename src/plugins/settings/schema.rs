@@ -5,7 +5,7 @@
 //! the standard and not of a person who edits a file.
 
 use panotti_sdk::Descriptor;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 
 /// A schema, resolved: without `$ref` and `allOf`.
 pub(super) type Schema = Map<String, Value>;
@@ -250,4 +250,13 @@ pub(super) fn type_of(value: &Value) -> &'static str {
 /// Whether a value is a secret's name.
 pub(super) fn is_secret_value(value: &Map<String, Value>) -> bool {
     value.len() == 1 && value.get("secret").is_some_and(Value::is_string)
+}
+
+/// A number that Rust holds in 32 bits, without the digits that 64 add.
+pub(super) fn short(schema: &Schema, value: &Value) -> Value {
+    let is_float = schema.get("format").is_some_and(|it| it == "float");
+    let number = value.as_f64().filter(|_| is_float && value.is_f64());
+    #[expect(clippy::cast_possible_truncation, reason = "the plugin holds it in 32 bits")]
+    let number = number.and_then(|it| (it as f32).to_string().parse::<f64>().ok());
+    number.and_then(Number::from_f64).map_or_else(|| value.clone(), Value::Number)
 }

@@ -1,9 +1,9 @@
 //! What is expected where, in words for people. Owns the wording; pure.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::{
-    schema::{Schema, admits, alternatives, is_secret, properties, resolve, types, words},
+    schema::{Schema, admits, alternatives, is_secret, properties, resolve, short, types, words},
     tree::{Path, Step},
 };
 use crate::config::nearest;
@@ -48,7 +48,10 @@ fn with_unit(schema: &Schema, text: String) -> String {
 }
 
 fn range(schema: &Schema) -> String {
-    let limit = |word: &str| schema.get(word).and_then(Value::as_number).map(ToString::to_string);
+    // `range(min = 0.0)` is written as 0.0.
+    let plain =
+        |it: &Number| it.as_f64().filter(|_| it.is_f64()).map_or_else(|| it.to_string(), |it| it.to_string());
+    let limit = |word: &str| schema.get(word).and_then(Value::as_number).map(plain);
     let most = limit("maximum").or_else(|| {
         let most: u64 = match schema.get("format")?.as_str()? {
             "uint8" => u8::MAX.into(),
@@ -176,6 +179,7 @@ pub(super) fn note(root: &Value, schema: &Schema) -> String {
     let first = letters.next().map(|it| it.to_uppercase().to_string()).unwrap_or_default();
     let null = if admits(root, schema, "null") { ", or null" } else { "" };
     let default = schema.get("default").filter(|it| !it.is_object() && !it.is_null());
+    let default = default.map(|it| short(schema, it));
     let default = default.map_or_else(String::new, |it| format!("; {it} when left out"));
     format!("{first}{}{null}{default}.", letters.as_str())
 }

@@ -44,7 +44,7 @@ config:
             "sample.yaml:9:14: config.words[1]: 1 is a number, not text; put it in quotes: \"1\"",
             "sample.yaml:9:17: config.words[2]: a list does not fit here; write text",
             "sample.yaml:10:9: config.mode: \"fats\" is not known here; write one of fast, thorough; did you mean fast?",
-            "sample.yaml:11:10: config.night: 3 is not known here; write one of fast, thorough, or leave the key out",
+            "sample.yaml:11:10: config.night: 3 does not fit here; write one of fast, thorough, or leave the key out",
             "sample.yaml:12:19: config.engine.kind: \"locall\" is not known here; write one of none, local; did you mean local?",
             "sample.yaml:13:22: config.api_key.secret: there is no secret `NONE`; give it as a systemd credential (LoadCredential=NONE:FILE), or as `DATA/secrets/NONE` with mode 600",
             "sample.yaml:14:11: config.labels: a list does not fit here; write keys below it, indented, as `name: value`",

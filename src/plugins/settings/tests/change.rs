@@ -36,7 +36,7 @@ fn what_is_wrong_names_no_line_of_the_file() {
     assert_eq!(
         refused(&site, revise(&site, &SAMPLE, &now, bad)),
         [
-            "config.api_key.secret: `../x` is no name of a secret; use 1 to 64 of A-Z, a-z, 0-9, _ and -",
+            "config.api_key.secret: \"../x\" does not fit; write text that matches ^[A-Za-z0-9_-]{1,64}$",
             "config.mode: 1 is not known here; write one of fast, thorough",
             "config.wrods: there is no such key; did you mean config.words?",
         ]
