@@ -14,8 +14,10 @@ use std::{
 
 use heed::{EnvOpenOptions, PutFlags, types::Bytes};
 use panotti::event_log::{Batch, EventLog};
-use panotti_sdk::{EventName, NewEvent};
-use serde_json::json;
+use panotti_sdk::{
+    NewEvent, names,
+    payloads::{CaptionPublished, Segment},
+};
 use uuid::Uuid;
 
 const IN_FLIGHT: [usize; 4] = [1, 8, 64, 512];
@@ -28,14 +30,22 @@ const ENVELOPE: usize = 72;
 
 fn caption(n: u64) -> NewEvent {
     let text = "Then we agree that the second milestone moves to the end of March.";
-    let payload = json!({ "text": text, "start_ms": n * 20, "end_ms": n * 20 + 3200, "segment": n });
-    NewEvent::new("caption.published".parse::<EventName>().unwrap(), payload).from_source("core")
+    let segment = Segment {
+        start_ms: n * 20,
+        end_ms: n * 20 + 3200,
+        speaker: None,
+        text: text.into(),
+        words: Vec::new(),
+        confidence: 0.5,
+    };
+    let caption = CaptionPublished { recording_id: "20250117225532_4AFEA8B6".into(), segment };
+    NewEvent::of(names::CAPTION_PUBLISHED, &caption).from_source("core")
 }
 
 /// Bytes of a stored caption.
 fn envelope_bytes() -> usize {
     let event = caption(1000);
-    serde_json::to_vec(&event.payload).unwrap().len() + event.name.as_str().len() + ENVELOPE
+    serde_json::to_vec(event.payload()).unwrap().len() + event.name().as_str().len() + ENVELOPE
 }
 
 /// Events/s, and how long each publisher waited.

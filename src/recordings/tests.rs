@@ -236,3 +236,104 @@ async fn a_client_records() {
     let bad = ClientStarted { recording_id: "../../etc/x".into(), ..ClientStarted::default() };
     assert!(matches!(it.recordings.client_started(bad).await, Err(Error::Invalid(_))));
 }
+
+/// The events of one meeting, each with the name of the one that led to it.
+fn causes(it: &Bench, meeting: Uuid) -> Vec<(String, Option<String>)> {
+    let events = it.log.read(0, 1000, &Filter::default().correlated(meeting)).unwrap();
+    let name = |id| events.iter().find(|it| it.id == id).map(|it| it.name.to_string());
+    events
+        .iter()
+        .map(|event| {
+            assert!(event.context.source_plugin.is_some(), "{event:?}");
+            let cause = event.context.causation_id.map(|id| name(id).expect("of the same meeting"));
+            (event.name.to_string(), cause)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn everything_of_a_meeting_hangs_on_its_start() {
+    let it = bench();
+    let started = it.recordings.start(NewRecording::default()).await.unwrap();
+    let id = started.id.clone();
+    it.recordings.caption(&id, &said("Hello.")).unwrap();
+    it.recordings.captions_skipped(&id, 900, 30_000).unwrap();
+    it.recordings.pause(&id).await.unwrap();
+    it.recordings.resume(&id).await.unwrap();
+    it.recordings.stop(&id).await.unwrap();
+    it.recordings.failed(&id, "no model").unwrap();
+    it.recordings.update(&id, Patch { title: Some("Weekly".into()), ..Patch::default() }).await.unwrap();
+    it.recordings.transcribe_again(&id).await.unwrap();
+    it.recordings.written_down(&id, &Transcript::default()).unwrap();
+    it.recordings.delete(&id).await.unwrap();
+    let (start, end) = ("recording.started", "recording.ended");
+    let expected = [
+        (start, None),
+        ("caption.published", Some(start)),
+        ("caption.skipped", Some(start)),
+        ("recording.paused", Some(start)),
+        ("recording.resumed", Some(start)),
+        (end, Some(start)),
+        ("transcription_local.error", Some(end)),
+        ("recording.updated", Some(start)),
+        ("transcription_local.completed", Some(end)),
+        ("recording.deleted", Some(start)),
+    ];
+    let expected = expected.map(|(name, cause)| (name.to_owned(), cause.map(str::to_owned)));
+    assert_eq!(causes(&it, started.correlation_id), expected);
+    assert_eq!(it.event_names().len(), expected.len(), "all are of this meeting");
+
+    let wav = it.dir.path().join("recordings/mic.wav");
+    std::fs::write(&wav, "").unwrap();
+    let ended = ClientEnded {
+        recording_id: "lost".into(),
+        microphone_audio_path: Some(wav.to_str().unwrap().into()),
+        ..ClientEnded::default()
+    };
+    it.recordings.client_ended(ended).await.unwrap();
+    let lost = it.recordings.get("lost").unwrap().correlation_id;
+    assert_eq!(causes(&it, lost), [(start.to_owned(), None), (end.to_owned(), Some(start.to_owned()))]);
+}
+
+#[tokio::test]
+async fn payloads_keep_their_released_form() {
+    let it = bench();
+    let metadata = serde_json::json!({ "room": 7 }).as_object().unwrap().clone();
+    let new = NewRecording { title: "Weekly".into(), attendees: vec!["Bo".into()], metadata };
+    let id = it.recordings.start(new).await.unwrap().id;
+    it.recordings.caption(&id, &Segment { confidence: 0.5, ..said("Hi.") }).unwrap();
+    it.recordings.captions_skipped(&id, 900, 30_000).unwrap();
+    it.recordings.pause(&id).await.unwrap();
+    it.recordings.stop(&id).await.unwrap();
+    let transcript =
+        Transcript { language: "en".into(), model: "m".into(), duration_ms: 1500, ..Transcript::default() };
+    it.recordings.written_down(&id, &transcript).unwrap();
+    it.recordings.update(&id, Patch::default()).await.unwrap();
+    it.recordings.delete(&id).await.unwrap();
+    let file = it.dir.path().join("recordings").join(&id).join("transcript.json");
+    let tracks = serde_json::json!([{ "label": null, "path": format!("{id}/") }]);
+    let expected = serde_json::json!([
+        { "recording_id": id, "title": "Weekly", "attendees": ["Bo"], "origin": "device", "tracks": tracks,
+          "metadata": { "room": 7 }, "format": { "sample": "S16_LE", "rate_hz": 48_000, "channels": 2 } },
+        { "recording_id": id, "segment": { "start_ms": 0, "end_ms": 900, "speaker": null, "text": "Hi.",
+          "words": [], "confidence": 0.5 } },
+        { "recording_id": id, "skipped_ms": 900, "waiting_ms": 30_000 },
+        { "recording_id": id, "at_ms": 1500 },
+        { "recording_id": id, "title": "Weekly", "attendees": ["Bo"], "origin": "device", "tracks": tracks,
+          "metadata": { "room": 7 }, "duration_ms": 1500, "interrupted": false, "problem": null },
+        { "recording_id": id, "status": "completed", "output_file": file, "segments": 0,
+          "duration_ms": 1500, "config": { "model": "m", "language": "en" }, "metadata": { "room": 7 } },
+        { "recording_id": id, "title": "Weekly", "attendees": ["Bo"], "metadata": { "room": 7 } },
+        { "recording_id": id },
+    ]);
+    let mut events = it.log.read(0, 100, &Filter::default()).unwrap();
+    for (event, expected) in events.iter_mut().zip(expected.as_array().unwrap()) {
+        let payload = event.payload.as_object_mut().unwrap();
+        // Where there is a time, it is one.
+        if let Some(time) = payload.remove("timestamp") {
+            serde_json::from_value::<Timestamp>(time).unwrap();
+        }
+        assert_eq!(event.payload, *expected, "{}", event.name);
+    }
+    assert_eq!(events.len(), expected.as_array().unwrap().len());
+}

@@ -28,7 +28,12 @@ fn child_dir() -> PathBuf {
 }
 
 fn event(payload: Value) -> NewEvent {
-    NewEvent::new("recording.ended".parse::<EventName>().unwrap(), payload)
+    NewEvent::new("test.happened".parse::<EventName>().unwrap(), payload)
+}
+
+/// The events themselves.
+fn plain(events: Vec<std::sync::Arc<Event>>) -> impl Iterator<Item = Event> {
+    events.into_iter().map(std::sync::Arc::unwrap_or_clone)
 }
 
 fn all(log: &EventLog, after: u64) -> Vec<Event> {
@@ -207,7 +212,7 @@ fn child_on_a_full_disk() {
     for bytes in [150_000, 20_000, 3_000, 100] {
         let error = loop {
             match log.append_blocking(batch(stored.len() / 2, bytes)) {
-                Ok(events) => stored.extend(events),
+                Ok(events) => stored.extend(plain(events)),
                 Err(error) => break error,
             }
         };
@@ -230,7 +235,8 @@ fn child_on_a_full_disk() {
     // With room again, the same log goes on, and so do those who try again.
     std::fs::remove_file(ballast).unwrap();
     for _ in 0..3 {
-        stored.extend(log.append_blocking(batch(stored.len() / 2, 50_000)).unwrap());
+        let events = log.append_blocking(batch(stored.len() / 2, 50_000)).unwrap();
+        stored.extend(plain(events));
     }
     check(&log, &stored);
     drop(log);
@@ -254,7 +260,7 @@ fn two_processes_write_at_once() {
             }
         });
         while !other.is_finished() && Instant::now() < deadline {
-            mine.extend(log.append_blocking(batch(0, mine.len() as u64)).unwrap());
+            mine.extend(plain(log.append_blocking(batch(0, mine.len() as u64)).unwrap()));
         }
         other.join().unwrap();
     });

@@ -74,13 +74,14 @@ pub(crate) struct Setup {
     pub(crate) dir: Arc<TempDir>,
     settings: Vec<(String, String)>,
     launcher: Vec<String>,
+    listen: String,
 }
 
 impl Setup {
     /// A box that hears `device`, with the demo model.
     pub(crate) fn hearing(device: impl Into<String>) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        Self { dir, settings: Vec::new(), launcher: Vec::new() }
+        Self { dir, settings: Vec::new(), launcher: Vec::new(), listen: "127.0.0.1:0".into() }
             .set("PANOTTI_AUDIO__DEVICE", device)
             .set("PANOTTI_TRANSCRIPTION__MODEL", demo_model().to_str().unwrap())
             // One thread: several boxes share the cores, and whisper.cpp waits by spinning.
@@ -97,6 +98,12 @@ impl Setup {
     pub(crate) fn set(mut self, name: &str, value: impl Into<String>) -> Self {
         self.settings.retain(|(it, _)| it != name);
         self.settings.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// A box that listens there again.
+    pub(crate) fn listening(mut self, address: SocketAddr) -> Self {
+        self.listen = address.to_string();
         self
     }
 
@@ -119,7 +126,7 @@ impl Setup {
     pub(crate) fn try_start(self) -> Result<Panotti, (ExitStatus, String)> {
         let mut line = self.launcher.clone();
         line.extend(
-            [env!("CARGO_BIN_EXE_panotti"), "serve", "--listen", "127.0.0.1:0", "--data-dir"]
+            [env!("CARGO_BIN_EXE_panotti"), "serve", "--listen", &*self.listen, "--data-dir"]
                 .map(str::to_owned),
         );
         let mut child = without_settings(&line[0])

@@ -10,11 +10,15 @@
 
 #[cfg(feature = "alsa")]
 mod alsa;
+mod backup;
 mod bad_input;
 mod browser;
 mod config;
 mod crash;
 mod event_log;
+mod events;
+mod events_cli;
+mod fuzz;
 mod harness;
 mod keys;
 #[cfg(feature = "systemd")]

@@ -152,3 +152,56 @@ async fn streams_end_when_the_box_stops() {
     assert!(rest.ends_with(b"0\r\n\r\n"), "the stream is ended, not cut");
     served.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_stream_passes_what_fits_all_that_is_asked_for() {
+    let it = bench();
+    let filter = r#"{"name": "late", "where": "payload.n >= 10"}"#;
+    assert_eq!(it.ask("POST /events/filter", filter).await.status, StatusCode::CREATED);
+    let begin = *it.app.log.tail().borrow();
+    for n in 0..20 {
+        publish(&it.app, if n % 2 == 0 { "even.seen" } else { "odd.seen" }, n).await;
+    }
+    let query = format!("?after={begin}&filter=late&name=even.*&where=payload.n%20!%3D%2012");
+    let mut stream = Reader::open(&it, &query, &[]).await;
+    for n in [10, 14, 16, 18] {
+        assert_eq!(stream.next().await.2, n);
+    }
+    publish(&it.app, "even.seen", 3).await;
+    publish(&it.app, "odd.seen", 30).await;
+    publish(&it.app, "even.seen", 30).await;
+    assert_eq!(stream.next().await.2, 30);
+}
+
+#[tokio::test]
+async fn a_stream_tells_of_what_retention_has_removed() {
+    let it = bench();
+    let begin = *it.app.log.tail().borrow();
+    for n in 0..10 {
+        publish(&it.app, "even.seen", n).await;
+    }
+    let log = it.app.log.clone();
+    let prune = crate::event_log::Prune { before_seq: begin + 6, down_to_bytes: None };
+    tokio::task::spawn_blocking(move || log.prune(prune)).await.unwrap().unwrap();
+
+    let raw = async |headers: &[(&str, &str)], query: &str| {
+        let headers = [&[("x-api-key", it.viewer.as_str())], headers].concat();
+        let request = request(&format!("GET /events/stream{query}"), &headers, "");
+        let body = it.router.clone().oneshot(request).await.unwrap().into_body();
+        let chunk = tokio::time::timeout(Duration::from_secs(60), body.into_data_stream().next()).await;
+        String::from_utf8(chunk.unwrap().unwrap().unwrap().to_vec()).unwrap()
+    };
+    // Two were seen, three are missing.
+    let seen = (begin + 2).to_string();
+    let first = raw(&[("last-event-id", &seen)], "").await;
+    let gap = json!({ "from": begin + 3, "to": begin + 5 });
+    let field = |name: &str| first.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim();
+    assert_eq!((field("event:"), field("id:")), ("gap", (begin + 5).to_string().as_str()), "{first}");
+    assert_eq!(serde_json::from_str::<Value>(field("data:")).unwrap(), gap);
+    // Whoever asks for the beginning, or has seen all that is gone, misses nothing.
+    for query in ["?after=0".to_owned(), format!("?after={}", begin + 5)] {
+        let first = raw(&[], &query).await;
+        assert!(first.contains(&format!("id: {}", begin + 6)) || query == "?after=0", "{first}");
+        assert!(!first.contains("event: gap"), "{first}");
+    }
+}

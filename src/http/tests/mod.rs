@@ -1,15 +1,19 @@
 //! The API against a real log and real recordings, with a pipeline that answers but hears nothing.
 
 mod access;
+mod bus;
 mod events;
+mod filters;
 mod original;
 mod page;
+mod publish;
 mod recordings;
 
 use axum::{
     Router,
     body::{Body, to_bytes},
     http::{HeaderMap, Request, StatusCode},
+    response::IntoResponse as _,
 };
 use serde_json::Value;
 use tower::ServiceExt;
