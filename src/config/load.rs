@@ -340,3 +340,22 @@ fn known(names: &[&str]) -> String {
     names.dedup();
     format!("known are {}", names.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_plugins_are_not_judged_here() {
+        let set = |name: &str| resolve(None, &[(name.to_owned(), "x".to_owned())], &[]);
+        assert!(set("PANOTTI_PLUGIN_SAMPLE__MODE").is_ok());
+        assert!(set("PANOTTI_PLUGINS__DIRR").is_err());
+        assert_eq!(set("PANOTTI_PLUGINS__DIR").unwrap().config.plugins_dir(), Path::new("x"));
+    }
+
+    #[test]
+    fn a_long_comment_is_a_comment() {
+        let text = format!("{}server:\n  listen: 127.0.0.1:1\n", "# a line\n".repeat(500));
+        assert!(resolve(Some((Path::new("x.yaml"), &text)), &[], &[]).is_ok());
+    }
+}

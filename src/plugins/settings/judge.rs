@@ -52,7 +52,7 @@ impl Judge<'_> {
     fn value(&mut self, schema: &Schema, value: &Value, path: &Path) -> Value {
         let branches = alternatives(self.root, schema);
         if !branches.is_empty() {
-            return self.choice(schema, branches, value, path);
+            return self.choice(schema, &branches, value, path);
         }
         if let Some(words) = words(schema) {
             if !words.contains(&value) {
@@ -221,7 +221,7 @@ impl Judge<'_> {
     }
 
     /// One of several forms: the one that is probably meant is held to.
-    fn choice(&mut self, schema: &Schema, branches: Vec<Schema>, value: &Value, path: &Path) -> Value {
+    fn choice(&mut self, schema: &Schema, branches: &[Schema], value: &Value, path: &Path) -> Value {
         let listed: Option<Vec<_>> = branches.iter().map(words).collect();
         if let Some(words) = listed {
             let words: Vec<_> = words.into_iter().flatten().collect();
@@ -231,7 +231,7 @@ impl Judge<'_> {
             }
             return value.clone();
         }
-        if let (Some((tag, words)), Value::Object(map)) = (tag(&branches), value) {
+        if let (Some((tag, words)), Value::Object(map)) = (tag(branches), value) {
             let found = map.get(&tag);
             if !found.is_some_and(|it| words.contains(&it)) {
                 let what =

@@ -123,9 +123,7 @@ impl fmt::Display for Unusable {
 /// # Errors
 /// Everything that is wrong, at once.
 pub(super) fn load(site: &Site, descriptor: &Descriptor) -> Result<Settings, Unusable> {
-    Written::read(site, descriptor)
-        .map_err(|problem| Unusable { enabled: true, problems: vec![problem] })?
-        .judged()
+    Written::read(site, descriptor).map_err(|problems| Unusable { enabled: true, problems })?.judged()
 }
 
 /// Keeps whether a plugin is to run. Settings that do not fit can be disabled and not enabled.
@@ -134,7 +132,7 @@ pub(super) fn load(site: &Site, descriptor: &Descriptor) -> Result<Settings, Unu
 /// [`Error::Settings`], also when the environment says otherwise, and [`Error::Write`].
 pub(super) fn set_enabled(site: &Site, descriptor: &Descriptor, enabled: bool) -> Result<(), Error> {
     let refused = |problems| Error::Settings { name: descriptor.name.to_owned(), problems };
-    let mut written = Written::read(site, descriptor).map_err(|it| refused(vec![it]))?;
+    let mut written = Written::read(site, descriptor).map_err(refused)?;
     let key = Path::default().key("enabled");
     if let Some(it) = written.overlays.iter().find(|it| it.path == key && it.value != Value::Bool(enabled)) {
         return Err(refused(vec![written.problem(it.into(), false)]));
@@ -143,7 +141,7 @@ pub(super) fn set_enabled(site: &Site, descriptor: &Descriptor, enabled: bool) -
     if enabled {
         written.judged().map_err(|it| refused(it.problems))?;
     }
-    let text = written.text().map_err(|it| refused(vec![it]))?;
+    let text = written.text().map_err(refused)?;
     files::replace(&files::path(site, descriptor.name), &text)
 }
 
@@ -159,7 +157,7 @@ pub(super) fn revise(
     mut config: Value,
 ) -> Result<Revision, Error> {
     let refused = |problems| Error::Settings { name: descriptor.name.to_owned(), problems };
-    let mut written = Written::read(site, descriptor).map_err(|it| refused(vec![it]))?;
+    let mut written = Written::read(site, descriptor).map_err(refused)?;
     let mut overruled = Vec::new();
     for it in &written.overlays {
         let Some(below) = it.path.0.get(1..).map(|it| Path(it.to_vec())).filter(|it| !it.0.is_empty()) else {
@@ -184,7 +182,7 @@ pub(super) fn revise(
         Ok(_) => return Err(refused(overruled)),
         Err(it) => return Err(refused([overruled, it.problems].concat())),
     };
-    let text = written.text().map_err(|it| refused(vec![it]))?;
+    let text = written.text().map_err(refused)?;
     let mut changed = Vec::new();
     differences(current, &settings.shown, &Path::default(), &mut changed);
     Ok(Revision { settings, changed, path: files::path(site, descriptor.name), text })

@@ -33,21 +33,21 @@ pub(super) struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
-    pub(super) fn read(site: &'a Site, descriptor: &'a Descriptor) -> Result<Self, SettingsProblem> {
-        let wrong = |at: Option<(u64, u64)>, what: String, instead: &str| SettingsProblem {
-            source: Some(files::path(site, descriptor.name).display().to_string()),
-            line: at.map(|it| it.0),
-            column: at.map(|it| it.1),
-            key: String::new(),
-            what,
-            instead: instead.into(),
+    pub(super) fn read(site: &'a Site, descriptor: &'a Descriptor) -> Result<Self, Vec<SettingsProblem>> {
+        let wrong = |at: Option<(u64, u64)>, what: String, instead: &str| {
+            vec![SettingsProblem {
+                source: is_name(descriptor.name)
+                    .then(|| files::path(site, descriptor.name).display().to_string()),
+                line: at.map(|it| it.0),
+                column: at.map(|it| it.1),
+                key: String::new(),
+                what,
+                instead: instead.into(),
+            }]
         };
         if !is_name(descriptor.name) {
             let what = format!("`{}` is no name for a plugin", descriptor.name);
-            return Err(SettingsProblem {
-                source: None,
-                ..wrong(None, what, "use a-z, 0-9 and _, at most 64")
-            });
+            return Err(wrong(None, what, "use a-z, 0-9 and _, at most 64"));
         }
         let text = files::read_or_create(site, descriptor).map_err(|error| {
             wrong(None, format!("the file cannot be read: {error}"), "let the user of the service read it")
@@ -165,7 +165,7 @@ impl<'a> Written<'a> {
     }
 
     /// The file's new text, which has been read back.
-    pub(super) fn text(&self) -> Result<String, SettingsProblem> {
+    pub(super) fn text(&self) -> Result<String, Vec<SettingsProblem>> {
         let mut file = self.file.value.as_object().cloned().unwrap_or_default();
         file.insert("name".into(), self.descriptor.name.into());
         file.insert("version".into(), self.descriptor.version.into());
@@ -187,7 +187,7 @@ impl<'a> Written<'a> {
             what: "it is too large or too deep for a settings file".into(),
             instead: "write less".into(),
         };
-        Err(self.problem(misfit, true))
+        Err(vec![self.problem(misfit, true)])
     }
 
     fn placed(&self, tree: &Tree, it: Misfit) -> SettingsProblem {
