@@ -43,6 +43,7 @@ pub struct Daemon {
     log: EventLog,
     pipeline: Pipeline,
     upkeep: Upkeep,
+    bus: Bus,
     /// `None` once it has ended.
     http: Option<JoinHandle<io::Result<()>>>,
     stop_http: oneshot::Sender<()>,
@@ -102,6 +103,7 @@ impl Daemon {
             log,
             pipeline,
             upkeep,
+            bus,
             http,
             stop_http,
             signalled,
@@ -209,6 +211,9 @@ impl Daemon {
         self.stop_http.send(()).ok();
         self.pipeline.stop(STOP_WITHIN.saturating_sub(began.elapsed()));
         self.upkeep.stop();
+        // What runs then is delivered again after the next start.
+        let left = STOP_WITHIN.saturating_sub(began.elapsed());
+        self.runtime.block_on(async { tokio::time::timeout(left, self.bus.stop()).await.ok() });
         tell(&self.log, names::SYSTEM_STOPPED, &payloads::Nothing {});
         self.runtime
             .shutdown_timeout(STOP_WITHIN.saturating_sub(began.elapsed()).max(Duration::from_millis(500)));

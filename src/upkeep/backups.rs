@@ -2,6 +2,7 @@
 //! `event_log::backup`.
 
 use std::{
+    mem,
     ops::ControlFlow,
     time::{Duration, Instant},
 };
@@ -35,7 +36,7 @@ pub(super) struct Backups {
     /// Not before.
     rest: Option<Instant>,
     /// What went wrong last, so that it is said once.
-    told: Option<String>,
+    told: Option<mem::Discriminant<backup::Error>>,
 }
 
 impl Backups {
@@ -107,13 +108,12 @@ impl Backups {
 
     fn failed(&mut self, error: &backup::Error) {
         self.rest = Some(Instant::now() + TRY_AGAIN);
-        let error = chain(error);
-        if self.told.as_ref() == Some(&error) {
+        if self.told.replace(mem::discriminant(error)) == Some(mem::discriminant(error)) {
             return;
         }
+        let error = chain(error);
         tracing::error!(error, "The event log could not be backed up; tried again in an hour.");
-        self.tell(names::BACKUP_FAILED, &payloads::BackupFailed { error: error.clone() });
-        self.told = Some(error);
+        self.tell(names::BACKUP_FAILED, &payloads::BackupFailed { error });
     }
 
     fn tell<P: Payload>(&self, name: EventType<P>, payload: &P) {

@@ -10,7 +10,7 @@ const TO_COME: &[&str] = &["plugin.state_changed", "plugin.config_changed", "plu
 /// The code of the package, without its tests.
 fn code(dir: &Path) -> String {
     let entries = fs::read_dir(dir).unwrap().map(|it| it.unwrap().path());
-    let entries = entries.filter(|it| !it.file_stem().is_some_and(|it| it == "tests"));
+    let entries = entries.filter(|it| it.file_stem().is_none_or(|it| it != "tests"));
     entries
         .map(|it| if it.is_dir() { code(&it) } else { fs::read_to_string(&it).unwrap_or_default() })
         .collect()

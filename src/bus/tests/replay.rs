@@ -69,7 +69,11 @@ async fn events_are_delivered_again_in_order_to_one_or_to_all() {
     let told: Vec<_> = world.log.read(0, 99, &topic("replay.*")).unwrap();
     let names: Vec<_> = told.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["replay.started", "replay.completed", "replay.started", "replay.completed"]);
-    assert_eq!(told[3].payload, json!({ "id": replay.id, "delivered": 5, "failed": 0 }));
+    let end = json!({
+        "replay_id": replay.id, "subscription": "b", "dead_letters": false,
+        "delivered": 5, "failed": 0, "until": told[3].payload["until"],
+    });
+    assert_eq!(told[3].payload, end);
     assert_eq!(world.bus.replays().unwrap().iter().map(|it| it.delivered).collect::<Vec<_>>(), [5, 22]);
     // Nothing of it is left in the subscription.
     world

@@ -48,10 +48,7 @@ impl Backups {
         self.remove_partial()?;
         let needed = source.0.bytes()?;
         room(&self.dir, needed.saturating_add(keep_free))?;
-        let mut at = Timestamp::now();
-        while self.dir.join(manifest::name(at)).exists() {
-            at = at.saturating_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
-        }
+        let at = self.next_time()?;
         let name = manifest::name(at);
         let (partial, path) = (self.partial(&name), self.dir.join(&name));
         let mut count = |done| progress(Progress { step: "copy", done, total: needed.max(done) });
@@ -66,6 +63,19 @@ impl Backups {
             })?;
         sync_dir(&self.dir)?;
         Ok(made)
+    }
+
+    /// Now, or the second after the newest of those made just now: names tell the order, and several may
+    /// be made within a second.
+    fn next_time(&self) -> Result<Timestamp, Error> {
+        let now = Timestamp::now();
+        let after = |at: Timestamp, seconds| {
+            at.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+        };
+        // One further ahead was made by a wrong clock.
+        let times = self.list()?.into_iter().filter_map(|it| manifest::time(&it.name));
+        let newest = times.filter(|it| *it < after(now, 60)).max();
+        Ok(newest.map_or(now, |newest| after(newest, 1)).max(now))
     }
 
     /// Removes what a crash left. Only under the lock: nobody is writing it.

@@ -264,7 +264,7 @@ async fn how_it_all_does_is_told() {
     assert!(log["events_per_second"].as_f64().unwrap() > 0.0 && log["last_commit"].is_string(), "{status}");
     assert!(log["bytes_used"].as_u64().unwrap() > 0 && log["bytes_file"].as_u64().unwrap() > 0, "{status}");
     assert_eq!((&log["queue_limit"], &log["payload_limit_bytes"]), (&json!(1000), &json!(262_144)));
-    assert_eq!(status["retention"], json!({ "days": 30, "bytes": 1 << 30, "hard_limit_bytes": 2_u64 << 30 }));
+    assert_eq!(status["retention"], json!({ "days": 30, "bytes": 1 << 30, "hard_limit_bytes": 4_u64 << 30 }));
     assert_eq!(status["dead_letters"], json!({ "count": 0, "oldest": null, "oldest_age_s": null }));
     assert_eq!((&status["replays_running"], &status["streams_open"]), (&json!(0), &json!(0)));
     assert_eq!(status["last_backup"], Value::Null);
