@@ -144,7 +144,7 @@ fn show(value: &Value) -> String {
 
 /// The known name that `name` was probably meant to be. 0.75 lets one or two slips in a word pass and
 /// keeps unrelated words apart.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     known
         .map(|it| (strsim::jaro_winkler(&name, &it.to_lowercase()), it))

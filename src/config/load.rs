@@ -243,7 +243,9 @@ impl Merge {
             self.variable("logging.level", "LOG_LEVEL", &level);
         }
         let variables: Vec<_> = KEYS.iter().map(Key::variable).collect();
-        for (name, value) in env.iter().filter(|it| it.0.starts_with("PANOTTI_")) {
+        // What plugins are set with is judged with their settings.
+        let ours = |name: &str| name.starts_with("PANOTTI_") && !name.starts_with("PANOTTI_PLUGIN_");
+        for (name, value) in env.iter().filter(|it| ours(&it.0)) {
             if let Some(key) = KEYS.iter().find(|it| it.variable() == *name) {
                 self.variable(key.path, name, value);
                 continue;
@@ -337,4 +339,23 @@ fn known(names: &[&str]) -> String {
     let mut names = names.to_vec();
     names.dedup();
     format!("known are {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_plugins_are_not_judged_here() {
+        let set = |name: &str| resolve(None, &[(name.to_owned(), "x".to_owned())], &[]);
+        assert!(set("PANOTTI_PLUGIN_SAMPLE__MODE").is_ok());
+        assert!(set("PANOTTI_PLUGINS__DIRR").is_err());
+        assert_eq!(set("PANOTTI_PLUGINS__DIR").unwrap().config.plugins_dir(), Path::new("x"));
+    }
+
+    #[test]
+    fn a_long_comment_is_a_comment() {
+        let text = format!("{}server:\n  listen: 127.0.0.1:1\n", "# a line\n".repeat(500));
+        assert!(resolve(Some((Path::new("x.yaml"), &text)), &[], &[]).is_ok());
+    }
 }

@@ -6,8 +6,9 @@ mod keys;
 mod load;
 mod problem;
 mod rules;
-mod yaml;
+pub(crate) mod yaml;
 
+pub(crate) use check::nearest;
 pub use keys::{KEYS, Key, Kind};
 pub use load::{DEFAULT_FILE, Loaded, Override, Sources, load};
 pub use problem::{Origin, Problem, Problems};

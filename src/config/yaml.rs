@@ -11,18 +11,18 @@ use serde_saphyr::Spanned;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// What is written.
-    pub(super) value: Value,
+    pub(crate) value: Value,
     /// From 1; 0 when not known.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// From 1; 0 when not known.
-    pub(super) column: u64,
+    pub(crate) column: u64,
 }
 
 /// What can be written.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     Int(i128),
@@ -34,15 +34,15 @@ pub(super) enum Value {
 
 /// Where the text is no YAML, and why.
 #[derive(Debug)]
-pub(super) struct SyntaxError {
-    pub(super) line: u64,
-    pub(super) column: u64,
-    pub(super) message: String,
+pub(crate) struct SyntaxError {
+    pub(crate) line: u64,
+    pub(crate) column: u64,
+    pub(crate) message: String,
 }
 
 /// Reads one document. The limits are far above what a configuration needs and far below what hurts: an
 /// alias bomb ends as an error.
-pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
+pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_events: 20_000, max_nodes: 10_000, max_depth: 16, max_aliases: 100 },
         strict_booleans: true,

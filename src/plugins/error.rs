@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use panotti_sdk::Descriptor;
 
-use super::{SettingsProblem, list::KNOWN};
+use super::{SettingsProblem, State, list::KNOWN};
 use crate::{bus, event_log};
 
 /// What went wrong with a plugin.
@@ -44,13 +44,23 @@ pub enum Error {
         problems: Vec<SettingsProblem>,
     },
     /// The settings cannot be written.
-    #[error("cannot write the settings `{path}`")]
+    #[error(
+        "cannot write the settings `{path}`: let this user write to its folder, or set `plugins.dir` to another"
+    )]
     Write {
         /// The file.
         path: PathBuf,
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// No state follows another like that.
+    #[error("a plugin that is {from} cannot become {to}")]
+    Transition {
+        /// Where it is.
+        from: State,
+        /// Where it was to go.
+        to: State,
     },
     /// It does not run.
     #[error("the plugin `{name}` does not run: {reason}")]

@@ -31,7 +31,7 @@ pub use self::{
     error::Error,
     lifecycle::{State, Transition},
     list::{KNOWN, Known, PLUGINS},
-    plan::{Plan, plan},
+    plan::{Plan, Wish, plan},
     settings::{Settings, SettingsProblem},
 };
 use crate::{bus::Bus, event_log::EventLog};

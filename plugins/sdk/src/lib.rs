@@ -22,3 +22,6 @@ pub use plugin::{Health, Outbox, Plugin, PluginError};
 pub use request::{Request, Response};
 // Authors derive `JsonSchema` for their configuration.
 pub use schemars;
+
+/// The version of this SDK, semver.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
