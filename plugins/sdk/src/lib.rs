@@ -13,10 +13,10 @@ mod request;
 pub use async_trait::async_trait;
 pub use context::{BoxFuture, Context, ContextError, Host, SecretRef, SecretText, Work};
 pub use delivery::{Delivery, HandlerError};
-pub use descriptor::{Configured, Dependency, Descriptor, Permissions, Route, Service};
+pub use descriptor::{Configured, Dependency, Descriptor, HOST_SETTINGS, Permissions, Route, Service};
 pub use event::{Event, EventContext, EventName, InvalidEventName, NewEvent, Priority};
 pub use filter::Filter;
 pub use plugin::{Health, Outbox, Plugin, PluginError};
 pub use request::{Request, Response};
-// Authors derive `JsonSchema` for their configuration.
-pub use schemars;
+// Their types stand in this crate's own: authors need the same versions.
+pub use {jiff, schemars, serde_json, uuid};
