@@ -1,6 +1,8 @@
 //! What a Panotti plugin is written against. Owns the event as everyone sees it; leaves storage,
 //! delivery and the plugin host to the `panotti` package. It does no I/O.
 
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod context;
 mod delivery;
 mod descriptor;
@@ -9,13 +11,15 @@ pub mod filter;
 pub mod names;
 mod plugin;
 mod request;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use async_trait::async_trait;
 pub use context::{BoxFuture, Context, ContextError, Host, SecretRef, SecretText, Work};
 pub use delivery::{Delivery, HandlerError};
 pub use descriptor::{Configured, Dependency, Descriptor, HOST_SETTINGS, Permissions, Route, Service};
 pub use event::{Event, EventContext, EventName, InvalidEventName, NewEvent, Priority};
-pub use filter::Filter;
+pub use filter::{Filter, Topic};
 pub use plugin::{Health, Outbox, Plugin, PluginError};
 pub use request::{Request, Response};
 // Their types stand in this crate's own: authors need the same versions.
