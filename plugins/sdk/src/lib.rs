@@ -1,5 +1,5 @@
 //! What a Panotti plugin is written against. Owns the event as everyone sees it; leaves storage,
-//! delivery and the plugin host to the `panotti` package. It does no I/O.
+//! delivery and the plugin host to the `panotti` package. It does no I/O. For authors: `README.md`.
 
 #[cfg(feature = "testing")]
 pub mod conformance;
@@ -22,5 +22,10 @@ pub use event::{Event, EventContext, EventName, InvalidEventName, NewEvent, Prio
 pub use filter::{Filter, Topic};
 pub use plugin::{Health, Outbox, Plugin, PluginError};
 pub use request::{Request, Response};
+/// The page for authors, whose code is compiled as a test.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 // Their types stand in this crate's own: authors need the same versions.
 pub use {jiff, schemars, serde_json, uuid};
