@@ -2,8 +2,8 @@
 //! SDK's `README.md`.
 
 use panotti_sdk::{
-    Configured, Context, Delivery, Descriptor, EventName, HandlerError, NewEvent, Outbox, Permissions,
-    Plugin, PluginError, Request, Response, Route, async_trait,
+    Configured, Context, ContextError, Delivery, Descriptor, EventName, HandlerError, NewEvent, Outbox,
+    Permissions, Plugin, PluginError, Request, Response, Route, async_trait,
     jiff::Timestamp,
     schemars::{self, JsonSchema},
     serde_json::{Map, Value, json},
@@ -16,8 +16,9 @@ mod tests;
 const COMPLETED: EventName = EventName::from_static("example.completed");
 const ERROR: EventName = EventName::from_static("example.error");
 
-/// Key of the count in the plugin's state.
-const MEETINGS: &str = "meetings";
+/// In the plugin's state each meeting has a key of its own: two that end at the same time do not write over
+/// each other, and one that is replayed is not counted twice.
+const MEETING: &str = "meeting/";
 
 /// What the host knows of this plugin.
 pub const DESCRIPTOR: Descriptor = Descriptor {
@@ -40,7 +41,7 @@ pub struct Config {
     /// A text that stands in every event that the plugin publishes.
     #[schemars(length(min = 1, max = 200))]
     pub example_setting: String,
-    /// Whether these events say more: the count so far, and which attempt it was.
+    /// Whether these events say more: the delivery's key, and which attempt it was.
     pub debug_mode: bool,
 }
 
@@ -81,14 +82,14 @@ impl Plugin for Example {
         if ended.recording_id.is_empty() {
             return Ok(Outbox::new().publish(failed(timestamp, "the recording has no id: tell its client")));
         }
-        let meetings = self.meetings()? + 1;
         let mut metadata = Map::from_iter([("example_setting".into(), json!(self.config.example_setting))]);
         if self.config.debug_mode {
-            metadata.insert("count".into(), meetings.into());
+            metadata.insert("key".into(), delivery.key().into());
             metadata.insert("attempt".into(), delivery.attempt.into());
         }
         let completed = completed(timestamp, &ended.recording_id, metadata);
-        Ok(Outbox::new().put_json(MEETINGS, &meetings)?.publish(completed))
+        let key = format!("{MEETING}{}", ended.recording_id);
+        Ok(Outbox::new().put_json(&key, &timestamp)?.publish(completed))
     }
 
     async fn call(&self, request: Request) -> Response {
@@ -103,8 +104,16 @@ impl Plugin for Example {
 }
 
 impl Example {
-    fn meetings(&self) -> Result<u64, panotti_sdk::ContextError> {
-        Ok(self.context.state_json(MEETINGS)?.unwrap_or_default())
+    fn meetings(&self) -> Result<usize, ContextError> {
+        let (mut count, mut last) = (0, None);
+        loop {
+            let keys = self.context.state_keys(MEETING, last.as_deref())?;
+            count += keys.len();
+            match keys.into_iter().next_back() {
+                Some(key) => last = Some(key),
+                None => return Ok(count),
+            }
+        }
     }
 }
 

@@ -30,10 +30,22 @@ fn meetings_are_counted_and_told_of() {
     bench.stop().unwrap();
     bench.configure(json!({ "debug_mode": true, "example_setting": "mine" })).start().unwrap();
     let told = bench.deliver(ended("c")).unwrap();
-    let metadata = json!({ "example_setting": "mine", "count": 3, "attempt": 1 });
+    let (key, replayed) = (told[0].context.causation_id.unwrap(), bench.events()[4].clone());
+    let metadata = json!({ "example_setting": "mine", "key": key, "attempt": 1 });
     assert_eq!(told[0].payload["metadata"], metadata);
+    bench.replay(&replayed).unwrap();
     assert_eq!(count(&bench), json!({ "meetings": 3 }));
     assert_eq!(bench.health().unwrap(), Health::Healthy);
+}
+
+#[test]
+fn more_meetings_than_one_page_are_counted() {
+    let mut bench = Bench::new(DESCRIPTOR).unwrap();
+    bench.start().unwrap();
+    for number in 0..1001 {
+        bench.deliver(ended(&number.to_string())).unwrap();
+    }
+    assert_eq!(count(&bench), json!({ "meetings": 1001 }));
 }
 
 #[test]

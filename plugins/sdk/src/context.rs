@@ -22,8 +22,8 @@ pub trait Host: Send + Sync {
     async fn commit(&self, outbox: Outbox) -> Result<Vec<Arc<Event>>, ContextError>;
     /// The value of `key` in the plugin's state.
     fn state(&self, key: &str) -> Result<Option<Vec<u8>>, ContextError>;
-    /// Keys of the plugin's state that begin with `prefix`, in order, at most 1000.
-    fn state_keys(&self, prefix: &str) -> Result<Vec<String>, ContextError>;
+    /// Keys of the plugin's state that begin with `prefix`, in order, from behind `after`, at most 1000.
+    fn state_keys(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, ContextError>;
     /// Events after `seq`, oldest first, at most `limit`.
     fn events(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, ContextError>;
     /// The event called `id`.
@@ -148,12 +148,12 @@ impl Context {
         read.map_err(|error| ContextError::State { key: key.to_owned(), reason: error.to_string() })
     }
 
-    /// Keys of the plugin's state that begin with `prefix`, in order, at most 1000.
+    /// Keys of the plugin's state that begin with `prefix`, in order, from behind `after`, at most 1000.
     ///
     /// # Errors
     /// [`ContextError::Host`].
-    pub fn state_keys(&self, prefix: &str) -> Result<Vec<String>, ContextError> {
-        self.host.state_keys(prefix)
+    pub fn state_keys(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, ContextError> {
+        self.host.state_keys(prefix, after)
     }
 
     /// Events after `seq`, oldest first, at most `limit`. Needs [`Service::Events`](crate::Service::Events).

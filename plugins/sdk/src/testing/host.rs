@@ -206,10 +206,11 @@ impl Host for InstanceHost {
         Ok(self.world.kept().state.get(key).cloned())
     }
 
-    fn state_keys(&self, prefix: &str) -> Result<Vec<String>, ContextError> {
+    fn state_keys(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, ContextError> {
         self.world.enter();
         let kept = self.world.kept();
-        let keys = kept.state.keys().filter(|it| it.starts_with(prefix));
+        let wanted = |it: &&String| it.starts_with(prefix) && after.is_none_or(|after| it.as_str() > after);
+        let keys = kept.state.keys().filter(wanted);
         Ok(keys.take(MOST_KEYS).cloned().collect())
     }
 
