@@ -2,18 +2,14 @@
 //! reverse; leaves each part's work to the part.
 
 use std::{
-    fs::File,
-    io::{self, Read, Seek, Write},
+    io,
     net::SocketAddr,
-    path::Path,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow, bail};
-use panotti_sdk::{EventName, NewEvent, names};
-use rustix::fs::{FlockOperation, flock};
-use serde_json::{Value, json};
+use panotti_sdk::{EventType, NewEvent, names, payloads};
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
@@ -24,6 +20,7 @@ use tokio::{
 use crate::{
     bus::Bus,
     config::Config,
+    data_dir,
     event_log::{Batch, EventLog},
     http::{self, Access},
     pipeline::Pipeline,
@@ -53,15 +50,15 @@ pub struct Daemon {
     signalled: watch::Receiver<bool>,
     runtime: Runtime,
     /// Last: the directory is free when everything else is gone.
-    _lock: File,
+    _lock: data_dir::Lock,
 }
 
 impl Daemon {
     /// Starts everything. When it returns, the API listens and the microphone runs or is being looked for.
     pub fn start(config: Config, access: Access) -> anyhow::Result<Self> {
         let status = Arc::new(Status::default());
-        let lock = lock(&config.storage.data_dir)?;
-        let log = EventLog::open(&config.storage.events_dir()).context("cannot open the event log")?;
+        let lock = data_dir::Lock::take(&config.storage.data_dir)?;
+        let log = data_dir::open_log(&config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("http")
@@ -111,8 +108,9 @@ impl Daemon {
             runtime,
             _lock: lock,
         };
-        daemon
-            .tell(names::SYSTEM_STARTED, json!({ "version": env!("CARGO_PKG_VERSION"), "address": address }));
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let started = payloads::SystemStarted { version, address: address.to_string() };
+        tell(&daemon.log, names::SYSTEM_STARTED, &started);
         daemon.wait_for_capture(Duration::from_secs(2));
         tracing::info!(%address, "Listening.");
         Ok(daemon)
@@ -155,7 +153,7 @@ impl Daemon {
         let mut http = self.http.take().context("the HTTP server has ended")?;
         let mut watchdog = Watchdog::new(&self.status);
         let period = systemd::watchdog_interval().map_or(Duration::from_secs(2), |it| it / 3);
-        let runtime = self.runtime.handle().clone();
+        let (runtime, log) = (self.runtime.handle().clone(), self.log.clone());
         runtime.block_on(async {
             let mut signalled = self.signalled.clone();
             let mut tick = tokio::time::interval(period);
@@ -164,6 +162,8 @@ impl Daemon {
                 tokio::select! {
                     // The sender lives as long as the runtime.
                     _ = signalled.wait_for(|it| *it) => return Ok(()),
+                    // LMDB has to be opened anew, which systemd does for us.
+                    () = log.closed() => bail!("the event log is out of use: its disk did not take a write"),
                     ended = &mut http => match ended {
                         Ok(Ok(())) => bail!("the HTTP server has ended"),
                         Ok(Err(error)) => return Err(error).context("the HTTP server has failed"),
@@ -209,19 +209,9 @@ impl Daemon {
         self.stop_http.send(()).ok();
         self.pipeline.stop(STOP_WITHIN.saturating_sub(began.elapsed()));
         self.upkeep.stop();
-        let event = NewEvent::new(names::SYSTEM_STOPPED, json!({})).from_source("core");
-        if let Err(error) = self.log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
-            tracing::error!(error = format!("{:#}", anyhow!(error)), "An event was lost.");
-        }
+        tell(&self.log, names::SYSTEM_STOPPED, &payloads::Nothing {});
         self.runtime
             .shutdown_timeout(STOP_WITHIN.saturating_sub(began.elapsed()).max(Duration::from_millis(500)));
-    }
-
-    fn tell(&self, name: EventName, payload: Value) {
-        let event = NewEvent::new(name, payload).from_source("core");
-        if let Err(error) = self.log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
-            tracing::error!(error = format!("{:#}", anyhow!(error)), "An event was lost.");
-        }
     }
 
     fn wait_for_capture(&self, patience: Duration) {
@@ -293,41 +283,9 @@ impl<'a> Watchdog<'a> {
     }
 }
 
-/// One service for one data directory.
-fn lock(data_dir: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(data_dir).with_context(|| {
-        format!(
-            "cannot create `{}`: choose a directory with --data-dir or storage.data_dir",
-            data_dir.display()
-        )
-    })?;
-    let path = data_dir.join("lock");
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .with_context(|| format!("cannot open `{}`", path.display()))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut owner = String::new();
-            file.read_to_string(&mut owner).ok();
-            bail!(
-                "panotti already runs on `{}` (process {}): stop it first, or use another --data-dir",
-                data_dir.display(),
-                owner.trim()
-            );
-        }
-        Err(error) => return Err(error).with_context(|| format!("cannot lock `{}`", path.display())),
+fn tell<P: payloads::Payload>(log: &EventLog, event: EventType<P>, payload: &P) {
+    let event = NewEvent::of(event, payload).from_source("core");
+    if let Err(error) = log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
+        tracing::error!(error = format!("{:#}", anyhow!(error)), "An event was lost.");
     }
-    let note = || -> io::Result<()> {
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())
-    };
-    let mut note = note;
-    note().with_context(|| format!("cannot write `{}`", path.display()))?;
-    Ok(file)
 }

@@ -1,16 +1,13 @@
-//! An error with its causes in one line, for logs and for people. Owns the joining; what an error says
-//! is its own.
+//! An error with its causes, for logs and for people. Owns the joining; what an error says is its own.
 
-use std::error::Error;
+use std::{error::Error, iter::successors};
 
 /// `error`, then whatever caused it, joined by `: `.
 pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
+    texts(error).join(": ")
+}
+
+/// `error`, then whatever caused it, one by one.
+pub(crate) fn texts(error: &dyn Error) -> Vec<String> {
+    successors(Some(error), |error: &&dyn Error| (*error).source()).map(ToString::to_string).collect()
 }

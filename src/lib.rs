@@ -14,6 +14,8 @@
 //! | `audio` | sound in (ALSA, WAV files), rings, resampling, sound to disk |
 //! | `speech` | finding speech, writing it down, forms of a transcript |
 //! | `event_log` | the durable log in LMDB |
+//! | `fuzzing` | what has to be true of any bytes; called by tests alone |
+//! | `data_dir` | the lock on a data directory, and opening the log in it |
 //! | `bus` | delivering events to subscriptions: order, retries, dead letters, replay |
 //! | `upkeep` | removing old events, and copies of the log, in time |
 //! | `plugins` | the plugins compiled in: life, supervision, settings |
@@ -28,7 +30,7 @@
 //! - The capture thread takes no lock, allocates nothing and never waits for anybody.
 //! - An event that was acknowledged is on disk. Only the thread "log" writes to LMDB.
 //! - `pipeline` and `http` never name each other: they meet in `recordings`, `event_log` and `status`.
-//! - tokio runs HTTP and nothing else; audio and speech run on threads of their own.
+//! - tokio runs HTTP and the event bus; audio and speech run on threads of their own.
 //! - Nothing leaves the box.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
@@ -38,9 +40,12 @@ pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod data_dir;
 mod error_chain;
 pub mod event_log;
 pub mod features;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod logging;
 pub mod pipeline;

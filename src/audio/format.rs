@@ -3,6 +3,7 @@
 
 use std::{fmt, str::FromStr};
 
+use panotti_sdk::payloads;
 use serde::{Deserialize, Serialize};
 
 /// One sample as the device delivers it, little-endian. The names are ALSA's.
@@ -110,6 +111,12 @@ impl StreamFormat {
     /// Bytes one second takes.
     pub fn bytes_per_second(self) -> usize {
         self.frame_bytes() * self.rate_hz as usize
+    }
+}
+
+impl From<StreamFormat> for payloads::StreamFormat {
+    fn from(format: StreamFormat) -> Self {
+        Self { sample: format.sample.name().to_owned(), rate_hz: format.rate_hz, channels: format.channels }
     }
 }
 

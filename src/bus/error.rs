@@ -32,12 +32,23 @@ pub enum Error {
     #[error("{0}")]
     Replay(String),
     /// What is stored about a subscription, dead letter or replay is not what was stored.
-    #[error("what is stored about {what} is damaged")]
+    #[error("what is stored about {what} is damaged: restore a backup")]
     Damaged {
         /// What it is.
         what: String,
         /// Why.
         #[source]
-        source: postcard::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl Error {
+    /// The row `key` of a `kind` of things is not what was stored.
+    pub(super) fn damaged(
+        kind: &str,
+        key: &str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Damaged { what: format!("the {kind} `{key}`"), source: source.into() }
+    }
 }

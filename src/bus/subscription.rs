@@ -49,7 +49,31 @@ impl Default for RetryPolicy {
     }
 }
 
+/// No policy makes anybody wait longer.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl RetryPolicy {
+    /// Longest wait.
+    pub(super) fn longest(&self) -> Duration {
+        self.max.min(LONGEST)
+    }
+
+    /// The wait after `failed` attempts (1 or more); `random` is any number.
+    pub(super) fn delay(&self, failed: u32, random: u64) -> Duration {
+        let doubled = self.base.saturating_mul(1 << failed.saturating_sub(1).min(30)).min(self.longest());
+        let half = doubled / 2;
+        // 53 bits are what fits a float exactly.
+        half + half.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+}
+
 impl Subscription {
+    /// Whether `name` may be a subscription's.
+    pub(super) fn is_name(name: &str) -> bool {
+        let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        (1..=64).contains(&name.len()) && name.bytes().all(allowed)
+    }
+
     /// A subscription with the defaults: from now on, 4 at once, 30 s each, 3 retries.
     pub fn new(name: &str, filter: Filter) -> Self {
         Self {

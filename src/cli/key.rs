@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     config::Config,
-    event_log::EventLog,
+    data_dir,
     security::{Keys, Role},
 };
 
@@ -44,7 +44,7 @@ enum Action {
 /// Does what was asked for. Only the result goes to standard output, so that a key can be piped.
 #[expect(clippy::print_stderr, reason = "a subcommand speaks to the terminal")]
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
-    let log = EventLog::open(&config.storage.events_dir())?;
+    let log = data_dir::open_log(config)?;
     let keys = Keys::new(log, None);
     let mut out = std::io::stdout().lock();
     match &args.action {

@@ -1,10 +1,13 @@
 //! The command line. Owns the options all subcommands share, and choosing the subcommand; each subcommand
 //! has a file of its own.
 
+pub mod backup;
 pub mod check_config;
+mod client;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod devices;
+pub mod events;
 pub mod key;
 pub mod serve;
 pub mod transcribe;
@@ -53,6 +56,10 @@ pub enum Command {
     CheckConfig(check_config::Args),
     /// Make, list and revoke API keys.
     Key(key::Args),
+    /// Make, list, check and restore backups of the event log.
+    Backup(backup::Args),
+    /// See, follow, publish and repeat events of a running service.
+    Events(events::Args),
 }
 
 impl Command {
@@ -61,7 +68,7 @@ impl Command {
         match self {
             #[cfg(feature = "demo")]
             Self::Demo(_) => Some("warn"),
-            Self::Devices(_) => Some("error"),
+            Self::Devices(_) | Self::Events(_) => Some("error"),
             _ => None,
         }
     }
@@ -80,6 +87,8 @@ Examples:
   panotti devices                                  find the microphone's name
   panotti serve --device hw:1 --model base.en-q5_1 listen to the room
   panotti transcribe --format srt talk.wav         write subtitles for a file
+  panotti backup create                            copy the event log while it runs
+  panotti events tail                              follow what happens on a running service
   panotti check-config --config site.yaml          find every mistake in a configuration
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.";
@@ -117,6 +126,8 @@ impl Cli {
             Command::Devices(args) => devices::run(args, config),
             Command::CheckConfig(args) => check_config::run(args, loaded),
             Command::Key(args) => key::run(args, config),
+            Command::Backup(args) => backup::run(args, config),
+            Command::Events(args) => events::run(args, config),
         }
     }
 }

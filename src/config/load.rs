@@ -18,6 +18,9 @@ use super::{
 /// Read when no file is named and this one exists.
 pub const DEFAULT_FILE: &str = "/etc/panotti/panotti.yaml";
 
+/// Variables that are no keys: options of commands may be given in them.
+const OF_COMMANDS: [&str; 3] = ["PANOTTI_CONFIG", "PANOTTI_SERVER", "PANOTTI_KEY"];
+
 /// Where a configuration is to be taken from.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
@@ -254,7 +257,7 @@ impl Merge {
             if name.contains("__") {
                 let origin = Origin::Environment { variable: name.clone() };
                 self.problem(origin, "", "this variable matches no key", instead);
-            } else if name != "PANOTTI_CONFIG" {
+            } else if !OF_COMMANDS.contains(&name.as_str()) {
                 self.warnings.push(format!("The environment variable {name} matches no key; {instead}"));
             }
         }

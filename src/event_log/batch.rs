@@ -1,16 +1,17 @@
 //! What is committed together, and the limits of it. Owns looking a batch over and encoding it on the
 //! publisher's thread, so that the writer only writes.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use panotti_sdk::{Event, EventContext, NewEvent};
+use panotti_sdk::{Event, NewEvent};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
-use super::{Error, envelope, writer::Prepared};
+use super::{Error, Settings, envelope, recent, store::IdempotencyKey};
 
-/// Largest payload of an event as JSON, bytes; metadata has the same limit.
+/// Largest payload of an event as JSON when nothing else is set, bytes; metadata has the same limit.
 pub const PAYLOAD_LIMIT: usize = 256 << 10;
 /// Largest value of a row, bytes.
 pub const VALUE_LIMIT: usize = 4 << 20;
@@ -40,6 +41,21 @@ pub enum Table {
     PluginState,
 }
 
+impl Table {
+    /// All of them.
+    pub(super) const ALL: [Self; 9] = [
+        Self::Recordings,
+        Self::RecordingsByStart,
+        Self::Keys,
+        Self::Subscriptions,
+        Self::DeadLetters,
+        Self::Replays,
+        Self::Filters,
+        Self::Plugins,
+        Self::PluginState,
+    ];
+}
+
 /// A change of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
@@ -63,8 +79,29 @@ pub struct Batch {
     pub idempotency_key: Option<String>,
 }
 
+/// A batch that was looked at and encoded by its publisher; only the `seq` are missing.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// Nobody else has them yet, so that the writer can number them where they are.
+    pub(super) events: Vec<Arc<Event>>,
+    /// The same events as they are stored.
+    pub(super) encoded: Vec<Encoded>,
+    pub(super) puts: Vec<Put>,
+    pub(super) idempotency: Option<IdempotencyKey>,
+    /// When it was published, ms since 1970.
+    pub(super) now_ms: u64,
+}
+
+/// An event as it is stored.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    pub(super) envelope: Vec<u8>,
+    /// What the event takes in memory, bytes.
+    pub(super) footprint: usize,
+}
+
 /// Refuses what can never be stored and encodes the rest.
-pub(super) fn prepare(batch: Batch) -> Result<Prepared, Error> {
+pub(super) fn prepare(batch: Batch, settings: &Settings) -> Result<Prepared, Error> {
     let now = Timestamp::now();
     for put in &batch.puts {
         if !valid_key(&put.key) {
@@ -73,7 +110,7 @@ pub(super) fn prepare(batch: Batch) -> Result<Prepared, Error> {
                 put.key.len()
             )));
         }
-        limit("row", put.value.as_ref().map_or(0, Vec::len), VALUE_LIMIT)?;
+        limit("row", put.value.as_ref().map_or(0, Vec::len), VALUE_LIMIT, "")?;
     }
     let idempotency = match (batch.idempotency_key, batch.events.first()) {
         (None, _) => None,
@@ -85,46 +122,44 @@ pub(super) fn prepare(batch: Batch) -> Result<Prepared, Error> {
             Some(Sha256::new().chain_update(source).chain_update([0]).chain_update(key).finalize().into())
         }
     };
-    let events = batch.events.into_iter().map(|event| accept(event, now)).collect::<Result<_, _>>()?;
+    let mut events = Vec::with_capacity(batch.events.len());
+    let mut encoded = Vec::with_capacity(batch.events.len());
+    for new in batch.events {
+        let (event, bytes) = accept(new, now, settings)?;
+        events.push(event);
+        encoded.push(bytes);
+    }
     let now_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
-    Ok(Prepared { events, puts: batch.puts, idempotency, now_ms })
+    Ok(Prepared { events, encoded, puts: batch.puts, idempotency, now_ms })
 }
 
 /// The event with everything but its `seq`, and its stored form.
-fn accept(new: NewEvent, now: Timestamp) -> Result<(Event, Vec<u8>), Error> {
-    let payload = json("payload", &new.payload, depth(&new.payload))?;
-    let metadata = json("metadata", &new.metadata, deepest(new.metadata.values()))?;
-    limit("source", new.source_plugin.as_ref().map_or(0, String::len), 256)?;
-    let event = Event {
-        seq: 0,
-        id: Uuid::now_v7(),
-        name: new.name,
-        payload: new.payload,
-        context: EventContext {
-            correlation_id: new.correlation_id.unwrap_or_else(Uuid::now_v7),
-            causation_id: new.causation_id,
-            timestamp: now,
-            source_plugin: new.source_plugin,
-            metadata: new.metadata,
-        },
-        priority: new.priority,
-    };
+fn accept(new: NewEvent, now: Timestamp, settings: &Settings) -> Result<(Arc<Event>, Encoded), Error> {
+    let most = settings.payload_limit;
+    let payload = json("payload", new.payload(), depth(new.payload()), most)?;
+    let metadata = json("metadata", &new.metadata, deepest(new.metadata.values()), most)?;
+    limit("source", new.source_plugin.as_ref().map_or(0, String::len), 256, "")?;
+    if !new.is_typed() {
+        settings.schemas.validate(new.name(), new.payload())?;
+    }
+    let event = new.accepted(0, now);
     let envelope = envelope::encode(&event, &payload, &metadata)
         .map_err(|e| Error::Invalid(format!("the event cannot be encoded: {e}")))?;
-    Ok((event, envelope))
+    let footprint = recent::footprint(&event);
+    Ok((Arc::new(event), Encoded { envelope, footprint }))
 }
 
-fn json(what: &'static str, value: &impl Serialize, depth: usize) -> Result<Vec<u8>, Error> {
+fn json(what: &'static str, value: &impl Serialize, depth: usize, most: usize) -> Result<Vec<u8>, Error> {
     if depth > DEPTH_LIMIT {
         return Err(Error::Invalid(format!("the {what} is nested deeper than {DEPTH_LIMIT}")));
     }
     let json = serde_json::to_vec(value).map_err(|e| Error::Invalid(format!("the {what}: {e}")))?;
-    limit(what, json.len(), PAYLOAD_LIMIT)?;
+    limit(what, json.len(), most, ": send less, or raise `events.payload_limit_kib`")?;
     Ok(json)
 }
 
-fn limit(what: &'static str, bytes: usize, limit: usize) -> Result<(), Error> {
-    if bytes > limit { Err(Error::TooLarge { what, bytes, limit }) } else { Ok(()) }
+fn limit(what: &'static str, bytes: usize, limit: usize, advice: &'static str) -> Result<(), Error> {
+    if bytes > limit { Err(Error::TooLarge { what, bytes, limit, advice }) } else { Ok(()) }
 }
 
 /// How many arrays and objects lie in each other.

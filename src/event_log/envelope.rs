@@ -47,6 +47,12 @@ struct Stored<'a> {
     payload: &'a [u8],
 }
 
+impl Stored<'_> {
+    fn timestamp(&self) -> Result<Timestamp, Error> {
+        Timestamp::new(self.second, self.nanosecond).map_err(|_| Error::Field("timestamp"))
+    }
+}
+
 /// As one piece: serde by itself writes a slice byte by byte, to the same bytes.
 fn whole<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(bytes)
@@ -54,7 +60,7 @@ fn whole<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> 
 
 /// The stored form of `event`, without its `seq`, which is the key. `payload` and `metadata` are the
 /// event's own as JSON: their sizes were looked at before.
-pub(super) fn encode(event: &Event, payload: &[u8], metadata: &[u8]) -> Result<Vec<u8>, Error> {
+pub(crate) fn encode(event: &Event, payload: &[u8], metadata: &[u8]) -> Result<Vec<u8>, Error> {
     let context = &event.context;
     let stored = Stored {
         id: event.id.into_bytes(),
@@ -78,13 +84,45 @@ pub(super) fn encode(event: &Event, payload: &[u8], metadata: &[u8]) -> Result<V
     postcard::to_extend(&stored, bytes).map_err(Error::Form)
 }
 
-/// The event that `bytes` hold, at the place `seq`. Any bytes are answered, with an event or an error.
-pub(super) fn decode(seq: u64, bytes: &[u8]) -> Result<Event, Error> {
+fn stored(bytes: &[u8]) -> Result<Stored<'_>, Error> {
     let (version, rest) = bytes.split_first().ok_or(Error::Empty)?;
     if *version != VERSION {
         return Err(Error::Version(*version));
     }
-    let stored: Stored<'_> = postcard::from_bytes(rest).map_err(Error::Form)?;
+    postcard::from_bytes(rest).map_err(Error::Form)
+}
+
+/// What the indexes and retention know an event by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head<'a> {
+    pub(super) id: Uuid,
+    pub(super) name: &'a str,
+    pub(super) correlation_id: Uuid,
+    pub(super) timestamp: Timestamp,
+}
+
+/// The head of the event that `bytes` hold; its JSON is not looked at.
+pub(super) fn head(bytes: &[u8]) -> Result<Head<'_>, Error> {
+    let stored = stored(bytes)?;
+    Ok(Head {
+        id: Uuid::from_bytes(stored.id),
+        name: stored.name,
+        correlation_id: Uuid::from_bytes(stored.correlation_id),
+        timestamp: stored.timestamp()?,
+    })
+}
+
+/// When the event that `bytes` hold was accepted, without decoding its JSON.
+///
+/// # Errors
+/// As [`decode`], but for the JSON.
+pub(crate) fn timestamp(bytes: &[u8]) -> Result<Timestamp, Error> {
+    stored(bytes)?.timestamp()
+}
+
+/// The event that `bytes` hold, at the place `seq`. Any bytes are answered, with an event or an error.
+pub(crate) fn decode(seq: u64, bytes: &[u8]) -> Result<Event, Error> {
+    let stored = stored(bytes)?;
     Ok(Event {
         seq,
         id: Uuid::from_bytes(stored.id),
@@ -93,8 +131,7 @@ pub(super) fn decode(seq: u64, bytes: &[u8]) -> Result<Event, Error> {
         context: EventContext {
             correlation_id: Uuid::from_bytes(stored.correlation_id),
             causation_id: stored.causation_id.map(Uuid::from_bytes),
-            timestamp: Timestamp::new(stored.second, stored.nanosecond)
-                .map_err(|_| Error::Field("timestamp"))?,
+            timestamp: stored.timestamp()?,
             source_plugin: stored.source_plugin.map(str::to_owned),
             metadata: serde_json::from_slice(stored.metadata).map_err(Error::Json)?,
         },

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use panotti_sdk::schema;
+
 use super::envelope;
 
 /// A disk with less room than this is full, bytes: the largest page LMDB writes.
@@ -37,7 +39,7 @@ pub enum Error {
     },
     /// The file is shorter than what was stored in it.
     #[error(
-        "the event log's file `{path}` is cut short, it has {length} of {needed} bytes: move it away and restore a backup"
+        "the event log's file `{path}` is cut short, it has {length} of {needed} bytes: restore a backup"
     )]
     Truncated {
         /// The file.
@@ -63,7 +65,7 @@ pub enum Error {
     #[error("cannot start the event log's writer thread")]
     Thread(#[source] io::Error),
     /// A part of the batch is larger than may be.
-    #[error("the {what} has {bytes} bytes, the limit is {limit}")]
+    #[error("the {what} has {bytes} bytes, the limit is {limit}{advice}")]
     TooLarge {
         /// Which part.
         what: &'static str,
@@ -71,10 +73,15 @@ pub enum Error {
         bytes: usize,
         /// The limit.
         limit: usize,
+        /// Which setting raises it, if one does.
+        advice: &'static str,
     },
     /// The batch can never be stored.
     #[error("{0}")]
     Invalid(String),
+    /// An event carries what events of its name do not.
+    #[error(transparent)]
+    Schema(#[from] schema::Invalid),
     /// The queue stayed full.
     #[error("the event log is too busy to take more, try again in some seconds")]
     Backpressure,
@@ -96,6 +103,18 @@ pub enum Error {
         #[source]
         source: heed::Error,
     },
+    /// Writing the file's first pages failed, after which LMDB does nothing more with it until it is opened
+    /// anew. What was acknowledged is stored.
+    #[error(
+        "the event log in `{path}` could not be written to and is out of use until panotti starts again: look at the disk"
+    )]
+    OutOfUse {
+        /// Its directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: heed::Error,
+    },
     /// Reading failed.
     #[error("cannot read the event log in `{path}`")]
     Read {
@@ -106,7 +125,9 @@ pub enum Error {
         source: heed::Error,
     },
     /// An event is not what was stored.
-    #[error("event {seq} of the event log in `{path}` is damaged")]
+    #[error(
+        "event {seq} of the event log in `{path}` is damaged: `panotti backup verify live` says what else is, `panotti backup restore latest` goes back to the newest backup"
+    )]
     Corrupt {
         /// The log's directory.
         path: PathBuf,
@@ -122,6 +143,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether what is stored is damaged, so that only a backup helps.
+    pub fn is_damage(&self) -> bool {
+        use heed::MdbError::{Corrupted, Invalid, NotFound, PageNotFound, VersionMismatch};
+        match self {
+            Self::Truncated { .. } | Self::Corrupt { .. } => true,
+            Self::Open { source, .. } => matches!(
+                source,
+                heed::Error::Mdb(Corrupted | Invalid | NotFound | PageNotFound | VersionMismatch)
+            ),
+            _ => false,
+        }
+    }
+
     /// An opening that failed, with advice by its cause.
     pub(super) fn open(path: &Path, source: heed::Error) -> Self {
         use heed::MdbError;
@@ -141,7 +175,7 @@ impl Error {
             }
             heed::Error::Mdb(
                 MdbError::Invalid | MdbError::Corrupted | MdbError::PageNotFound | MdbError::NotFound,
-            ) => "the file `data.mdb` there is damaged: move it away and restore a backup",
+            ) => "the file `data.mdb` there is damaged: restore a backup",
             heed::Error::Mdb(MdbError::VersionMismatch) => {
                 "the file `data.mdb` there is of another LMDB version: restore a backup"
             }
@@ -153,7 +187,11 @@ impl Error {
     /// A commit that failed.
     pub(super) fn write(path: &Path, source: heed::Error) -> Self {
         let path = path.to_owned();
-        if is_full(&path, &source) { Self::Full { path, source } } else { Self::Write { path, source } }
+        match &source {
+            heed::Error::Mdb(heed::MdbError::Panic) => Self::OutOfUse { path, source },
+            source_ if is_full(&path, source_) => Self::Full { path, source },
+            _ => Self::Write { path, source },
+        }
     }
 }
 

@@ -1,10 +1,14 @@
 //! The durable log in LMDB. Owns appending (group commit), reading, the live tail and the small tables
 //! that change together with an event; leaves what events mean to those who publish them.
 
+pub mod backup;
 mod batch;
-mod envelope;
+pub(crate) mod envelope;
 mod error;
+mod prune;
 mod reading;
+mod recent;
+mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -18,19 +22,55 @@ use std::{
     time::{Duration, Instant},
 };
 
-use panotti_sdk::Event;
+use panotti_sdk::{Event, schema::Registry};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use self::{
-    batch::prepare,
-    store::Store,
-    writer::{Job, Prepared},
-};
 pub use self::{
     batch::{Batch, PAYLOAD_LIMIT, Put, Table, VALUE_LIMIT},
     envelope::Error as EnvelopeError,
     error::Error,
+    prune::{Prune, Pruned},
+    reading::{Order, Page, PageRequest},
+    stats::LogStats,
 };
+use self::{
+    batch::{Prepared, prepare},
+    recent::Recent,
+    stats::Counters,
+    store::Store,
+    writer::{Job, Writer},
+};
+use crate::config::{self, Durability};
+
+/// The most that a log can ever use, bytes.
+pub const CAPACITY: u64 = store::MAP_SIZE as u64;
+
+/// What can be set about a log.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What an acknowledged event has survived.
+    pub durability: Durability,
+    /// Largest payload of an event as JSON, bytes; metadata has the same limit.
+    pub payload_limit: usize,
+    /// What events carry.
+    pub schemas: Registry,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { durability: Durability::default(), payload_limit: PAYLOAD_LIMIT, schemas: Registry::core() }
+    }
+}
+
+impl From<&config::Events> for Settings {
+    fn from(events: &config::Events) -> Self {
+        Self {
+            durability: events.durability,
+            payload_limit: events.payload_limit_kib as usize * 1024,
+            ..Self::default()
+        }
+    }
+}
 
 /// The log. Cheap to clone; all clones are one log. When the last is dropped, what was queued is written
 /// first.
@@ -42,7 +82,10 @@ pub struct EventLog {
 #[derive(Debug)]
 struct Inner {
     store: Store,
+    settings: Settings,
     tail: watch::Receiver<u64>,
+    recent: Arc<Recent>,
+    counters: Arc<Counters>,
     /// `None` only while the log closes.
     jobs: Option<mpsc::Sender<Job>>,
     /// `None` only while the log closes.
@@ -62,19 +105,36 @@ impl Drop for Inner {
 const PUT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl EventLog {
+    /// [`Self::open_with`] the defaults, and the events of the core and the original's plugins.
+    ///
+    /// # Errors
+    /// As [`Self::open_with`].
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        Self::open_with(dir, Settings::default(), Registry::core())
+    }
+
     /// Opens or creates the log in `dir`, which is created when missing, and starts its writer thread
     /// ("log"). Other processes may have the same log open, this one only once.
     ///
     /// # Errors
     /// [`Error::Directory`], [`Error::Open`], [`Error::Truncated`], [`Error::Newer`], [`Error::Full`]: each says
     /// what to do.
-    pub fn open(dir: &Path) -> Result<Self, Error> {
-        let store = store::open(dir)?;
+    pub fn open_with(dir: &Path, settings: Settings) -> Result<Self, Error> {
+        let store = store::open(dir, settings.durability)?;
         let last = last_seq(&store)?;
         let (jobs, queue) = mpsc::channel(writer::QUEUE);
         let (sender, tail) = watch::channel(last);
-        let writer = writer::start(store.clone(), queue, sender).map_err(Error::Thread)?;
-        Ok(Self { inner: Arc::new(Inner { store, tail, jobs: Some(jobs), writer: Some(writer) }) })
+        let (recent, counters) = (Arc::<Recent>::default(), Arc::<Counters>::default());
+        let writer = Writer {
+            store: store.clone(),
+            jobs: queue,
+            tail: sender,
+            recent: recent.clone(),
+            counters: counters.clone(),
+        };
+        let writer = Some(writer.start().map_err(Error::Thread)?);
+        let jobs = Some(jobs);
+        Ok(Self { inner: Arc::new(Inner { store, settings, tail, recent, counters, jobs, writer }) })
     }
 
     /// Commits a batch. When it returns, the batch is on disk. A caller that stops waiting does not take
@@ -82,10 +142,10 @@ impl EventLog {
     ///
     /// # Errors
     /// [`Error::Backpressure`] when the queue stays full for 5 s, [`Error::Full`] when disk or map are
-    /// full, [`Error::TooLarge`] and [`Error::Invalid`] for what can never be stored. Nothing of the batch
-    /// is stored then.
-    pub async fn append(&self, batch: Batch) -> Result<Vec<Event>, Error> {
-        let batch = prepare(batch)?;
+    /// full, [`Error::TooLarge`] and [`Error::Invalid`] for what can never be stored, [`Error::OutOfUse`]
+    /// and [`Error::Closed`] when the log takes nothing more. Nothing of the batch is stored then.
+    pub async fn append(&self, batch: Batch) -> Result<Vec<Arc<Event>>, Error> {
+        let batch = prepare(batch, &self.inner.settings)?;
         let place = tokio::time::timeout(PUT_TIMEOUT, self.jobs()?.reserve()).await;
         let answer = submit(place.ok(), batch)?;
         answer.await.unwrap_or(Err(Error::Closed))
@@ -95,11 +155,24 @@ impl EventLog {
     ///
     /// # Errors
     /// As [`Self::append`].
-    pub fn append_blocking(&self, batch: Batch) -> Result<Vec<Event>, Error> {
-        let batch = prepare(batch)?;
+    pub fn append_blocking(&self, batch: Batch) -> Result<Vec<Arc<Event>>, Error> {
+        let batch = prepare(batch, &self.inner.settings)?;
         let place = wait::block_on(self.jobs()?.reserve(), Some(Instant::now() + PUT_TIMEOUT));
         let answer = submit(place, batch)?;
         wait::block_on(answer, None).and_then(Result::ok).unwrap_or(Err(Error::Closed))
+    }
+
+    /// Ends when the log takes nothing more: its file can no longer be written ([`Error::OutOfUse`]), and the
+    /// process has to start again.
+    pub async fn closed(&self) {
+        if let Ok(jobs) = self.jobs() {
+            jobs.closed().await;
+        }
+    }
+
+    /// What events carry.
+    pub fn schemas(&self) -> &Registry {
+        &self.inner.settings.schemas
     }
 
     fn jobs(&self) -> Result<&mpsc::Sender<Job>, Error> {
@@ -116,9 +189,9 @@ fn last_seq(store: &Store) -> Result<u64, Error> {
 fn submit(
     place: Option<Result<mpsc::Permit<'_, Job>, mpsc::error::SendError<()>>>,
     batch: Prepared,
-) -> Result<oneshot::Receiver<Result<Vec<Event>, Error>>, Error> {
+) -> Result<oneshot::Receiver<Result<Vec<Arc<Event>>, Error>>, Error> {
     let place = place.ok_or(Error::Backpressure)?.map_err(|_| Error::Closed)?;
     let (reply, answer) = oneshot::channel();
-    place.send(Job { batch, reply });
+    place.send(Job::Append { batch, reply });
     Ok(answer)
 }

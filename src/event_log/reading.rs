@@ -10,30 +10,89 @@ use super::{
     Error, EventLog, Table,
     batch::valid_key,
     last_seq,
-    store::{Range, Store},
+    store::{Budget, Range, Store},
 };
 
+/// How much is looked at for one page.
+const PAGE: Budget = Budget { events: 50_000, bytes: 32 << 20 };
+
+/// Which part of the log somebody wants.
+#[derive(Debug, Clone, Copy)]
+pub struct PageRequest<'f> {
+    /// Only events that all of these want.
+    pub filters: &'f [Filter],
+    /// Which end comes first.
+    pub order: Order,
+    /// [`Page::next`] of the page before; `None` begins at the end that comes first. Any `seq` will do.
+    pub cursor: Option<u64>,
+    /// Most events, at least 1.
+    pub limit: usize,
+}
+
+/// Which end of the log comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Ascending `seq`.
+    OldestFirst,
+    /// Descending `seq`.
+    NewestFirst,
+}
+
+/// A part of the log.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Page {
+    /// The events. There may be fewer than the limit, even none, and more on the next page: when no index
+    /// helps, only so many events are looked at for one page.
+    pub events: Vec<Event>,
+    /// Where the next page goes on; `None` when nothing follows.
+    pub next: Option<u64>,
+}
+
 impl EventLog {
-    /// Events with `seq > after`, oldest first, at most `limit`.
+    /// One page of the log. What it costs depends neither on how long the log is nor on where the page lies.
     ///
     /// # Errors
     /// [`Error::Read`] and [`Error::Corrupt`].
-    pub fn read(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, Error> {
-        let range = Range { first: after.saturating_add(1), last: u64::MAX, backward: false };
-        self.events(range, limit, filter)
+    pub fn page(&self, request: &PageRequest<'_>) -> Result<Page, Error> {
+        self.page_within(request, PAGE)
     }
 
-    /// Events with `seq < before`, newest first, at most `limit`.
+    pub(super) fn page_within(&self, request: &PageRequest<'_>, budget: Budget) -> Result<Page, Error> {
+        let backward = request.order == Order::NewestFirst;
+        let range = if backward { before(request.cursor) } else { after(request.cursor) };
+        let limit = request.limit.max(1);
+        // One more than asked for tells whether there are more.
+        let most = limit.saturating_add(1);
+        let found = self.reading(|store, txn| store.events(txn, range, most, request.filters, budget))?;
+        let mut page = Page { events: found.events, next: found.stopped };
+        if page.events.len() > limit {
+            // What lies between has been looked at already.
+            page.next = page.events.pop().map(|it| if backward { it.seq + 1 } else { it.seq - 1 });
+        }
+        Ok(page)
+    }
+
+    /// Events after `seq`, oldest first, at most `limit`: fewer only when there are no more. Looks at
+    /// as many as that takes; for filters of anybody there is [`Self::page`].
+    ///
+    /// # Errors
+    /// [`Error::Read`] and [`Error::Corrupt`].
+    pub fn read(&self, seq: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, Error> {
+        self.events(after(Some(seq)), limit, filter)
+    }
+
+    /// Events before `seq`, newest first, at most `limit`.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn read_back(&self, before: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, Error> {
-        let range = Range { first: 1, last: before.saturating_sub(1), backward: true };
-        self.events(range, limit, filter)
+    pub fn read_back(&self, seq: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, Error> {
+        self.events(before(Some(seq)), limit, filter)
     }
 
     fn events(&self, range: Range, limit: usize, filter: &Filter) -> Result<Vec<Event>, Error> {
-        self.reading(|store, txn| store.events(txn, range, limit, filter))
+        let filters = std::slice::from_ref(filter);
+        let found = self.reading(|store, txn| store.events(txn, range, limit, filters, Budget::NONE))?;
+        Ok(found.events)
     }
 
     /// The event called `id`.
@@ -50,6 +109,14 @@ impl EventLog {
     /// [`Error::Read`].
     pub fn last_seq(&self) -> Result<u64, Error> {
         last_seq(&self.inner.store)
+    }
+
+    /// `seq` of the oldest event that is kept; that of the next event when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn first_seq(&self) -> Result<u64, Error> {
+        self.reading(|store, txn| store.first_seq(txn).map_err(|source| store.read_error(source)))
     }
 
     /// The newest durable `seq`, and a signal whenever this process makes it grow.
@@ -102,9 +169,22 @@ impl EventLog {
     }
 
     /// Runs `read` in a transaction that lasts no longer.
-    fn reading<T>(&self, read: impl FnOnce(&Store, &RoTxn<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn reading<T>(
+        &self,
+        read: impl FnOnce(&Store, &RoTxn<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let store = &self.inner.store;
         let txn = store.read_txn().map_err(|source| store.read_error(source))?;
         read(store, &txn)
     }
+}
+
+/// What follows `seq`, or everything, oldest first.
+fn after(seq: Option<u64>) -> Range {
+    Range { first: seq.unwrap_or(0).saturating_add(1), last: u64::MAX, backward: false }
+}
+
+/// What precedes `seq`, or everything, newest first.
+fn before(seq: Option<u64>) -> Range {
+    Range { first: 1, last: seq.unwrap_or(u64::MAX).saturating_sub(1), backward: true }
 }

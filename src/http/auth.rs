@@ -140,16 +140,20 @@ fn is_own(headers: &HeaderMap) -> bool {
     loopback && same_origin
 }
 
-/// Lets only keys with at least `role` use `routes`, and says so in their documentation.
+/// Lets only keys with at least `role` use `routes`, and says so in their documentation. Handlers find the
+/// [`Principal`] among the request's extensions.
 pub(super) fn allow(
     mut routes: OpenApiRouter<Arc<Shared>>,
     shared: &Arc<Shared>,
     role: Role,
 ) -> OpenApiRouter<Arc<Shared>> {
     docs::secure(routes.get_openapi_mut(), role);
-    let check = move |axum::extract::State(shared): State, request: Request, next: Next| async move {
+    let check = move |axum::extract::State(shared): State, mut request: Request, next: Next| async move {
         match authorize(&shared, &request, role) {
-            Ok(_) => Ok(next.run(request).await),
+            Ok(principal) => {
+                request.extensions_mut().insert(principal);
+                Ok(next.run(request).await)
+            }
             Err(denied) => Err::<Response, _>(Problem::from(denied)),
         }
     };

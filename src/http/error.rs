@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{error_chain::chain, event_log, recordings, security};
+use crate::{bus, error_chain::chain, event_log, recordings, security};
 
 /// A failure in the form of RFC 9457.
 #[derive(Debug, Serialize, ToSchema)]
@@ -145,13 +145,29 @@ impl From<event_log::Error> for Problem {
     fn from(error: event_log::Error) -> Self {
         use event_log::Error;
         match error {
-            Error::Invalid(_) | Error::TooLarge { .. } => Self::unprocessable(error.to_string()),
+            Error::Invalid(_) | Error::Schema(_) => Self::unprocessable(error.to_string()),
+            Error::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
             Error::Backpressure | Error::Closed => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).try_again(5)
             }
             Error::Full { .. } => {
                 let detail = "the disk is full: delete recordings or make room on it";
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, detail).caused_by(error)
+            }
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<bus::Error> for Problem {
+    fn from(error: bus::Error) -> Self {
+        use bus::Error;
+        match error {
+            Error::Log(error) => error.into(),
+            Error::Name(_) | Error::Replay(_) => Self::unprocessable(error.to_string()),
+            Error::Running(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            Error::UnknownSubscription(_) | Error::UnknownDeadLetter { .. } | Error::UnknownReplay(_) => {
+                Self::not_found(error.to_string())
             }
             error => Self::internal(error),
         }

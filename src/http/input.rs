@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Shared, error::Problem};
 
-/// Largest body that is read, bytes.
-pub(super) const MAX_BODY: usize = 1024 * 1024;
+/// Largest body that is read, bytes: an event with payload and metadata as large as they can be configured.
+pub(super) const MAX_BODY: usize = (2 * 1024 + 64) * 1024;
 
 /// How much of a larger body is still taken in, so that the client gets to read the refusal, bytes.
 const MAX_DRAINED: usize = 64 * 1024 * 1024;
@@ -105,6 +105,21 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Shared>> for Query<T> {
         match axum::extract::Query::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
             Err(error) => Err(Problem::unprocessable(error.body_text())),
+        }
+    }
+}
+
+/// What a path names. Anything that cannot name something names nothing.
+#[derive(Debug)]
+pub(super) struct Place<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Shared>> for Place<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<Shared>) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(place)) => Ok(Self(place)),
+            Err(error) => Err(Problem::not_found(format!("nothing has this path: {}", error.body_text()))),
         }
     }
 }

@@ -22,7 +22,6 @@ mod original;
 mod page;
 mod range;
 mod recordings;
-mod stream;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -94,6 +93,8 @@ struct Shared {
     media: media::Links,
     throttle: throttle::Throttle,
     streams: Arc<Semaphore>,
+    /// Held while named filters change.
+    filters: tokio::sync::Mutex<()>,
     closing: CancellationToken,
 }
 
@@ -141,6 +142,7 @@ fn build(app: App, closing: CancellationToken) -> Router {
         media: media::Links::default(),
         throttle: throttle::Throttle::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        filters: tokio::sync::Mutex::default(),
         closing,
     });
     let (router, api) = routes(&shared).split_for_parts();
@@ -164,8 +166,17 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(recordings::get))
         .routes(routes!(media::create))
         .routes(routes!(transcript::get))
-        .routes(routes!(events::list))
-        .routes(routes!(stream::stream))
+        .routes(routes!(events::list::list))
+        .routes(routes!(events::list::get))
+        .routes(routes!(events::stream::stream))
+        .routes(routes!(events::status::get))
+        .routes(routes!(events::schemas::list))
+        .routes(routes!(events::schemas::get))
+        .routes(routes!(events::filters::list))
+        .routes(routes!(events::filters::get))
+        .routes(routes!(events::dead_letters::list))
+        .routes(routes!(events::replay::list))
+        .routes(routes!(events::replay::get))
         .routes(routes!(system::system))
         .routes(routes!(system::live));
     let operator = OpenApiRouter::new()
@@ -174,7 +185,15 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(recordings::stop))
         .routes(routes!(recordings::pause))
         .routes(routes!(recordings::resume))
-        .routes(routes!(recordings::transcribe));
+        .routes(routes!(recordings::transcribe))
+        .routes(routes!(events::publish::publish))
+        .routes(routes!(events::filters::create))
+        .routes(routes!(events::filters::replace, events::filters::delete))
+        .routes(routes!(events::dead_letters::delete))
+        .routes(routes!(events::replay::one))
+        .routes(routes!(events::replay::start))
+        .routes(routes!(events::replay::stop))
+        .routes(routes!(events::replay::stop_all));
     let media = OpenApiRouter::new().routes(routes!(audio::get));
     let original = OpenApiRouter::new()
         .routes(routes!(original::started))

@@ -24,9 +24,9 @@ type Answer = Result<axum::Json<Recording>, Problem>;
 pub(super) struct Page {
     /// Most items of one answer, 1 to 200.
     #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<usize>,
+    pub(super) limit: Option<usize>,
     /// `next_cursor` of the answer before.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
 }
 
 /// Some recordings, newest first.

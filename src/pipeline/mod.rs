@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use panotti_sdk::{NewEvent, Priority, names};
+use panotti_sdk::{NewEvent, Priority, names, payloads};
 use serde_json::json;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 
@@ -265,17 +265,19 @@ const STOPPING: &str = "the service is stopping";
 
 fn tell_notices(notices: &Receiver<Notice>, log: &EventLog) {
     for notice in notices {
-        let (name, payload, priority) = match notice {
+        let event = match notice {
             Notice::Opened { device, format } => {
-                (names::CAPTURE_OPENED, json!({ "device": device, "format": format }), Priority::Normal)
+                let opened = payloads::CaptureOpened { device, format: format.into() };
+                NewEvent::of(names::CAPTURE_OPENED, &opened)
             }
-            Notice::Lost { reason } => (names::CAPTURE_LOST, json!({ "reason": reason }), Priority::High),
+            Notice::Lost { reason } => NewEvent::of(names::CAPTURE_LOST, &payloads::CaptureLost { reason })
+                .with_priority(Priority::High),
             Notice::Overrun { total } => {
-                (names::CAPTURE_OVERRUN, json!({ "total": total }), Priority::Normal)
+                NewEvent::of(names::CAPTURE_OVERRUN, &payloads::CaptureOverrun { total })
             }
-            Notice::Ended => (names::CAPTURE_ENDED, json!({}), Priority::Normal),
+            Notice::Ended => NewEvent::of(names::CAPTURE_ENDED, &payloads::Nothing {}),
         };
-        let event = NewEvent::new(name, payload).from_source("core").with_priority(priority);
+        let event = event.from_source("core");
         if let Err(error) = log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
             tracing::error!(error = chain(&error), "An event was lost.");
         }

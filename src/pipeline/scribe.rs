@@ -8,8 +8,7 @@ use std::{
     time::Instant,
 };
 
-use panotti_sdk::{EventName, NewEvent, names};
-use serde_json::{Value, json};
+use panotti_sdk::{EventType, NewEvent, names, payloads};
 
 use super::queue::{Live, Queue, Work};
 use crate::{
@@ -63,17 +62,17 @@ impl Scribe {
             Ok(transcriber) => {
                 let (name, accelerator) = (transcriber.name(), transcriber.accelerator());
                 let ms = began.elapsed().as_millis() as u64;
-                self.tell(
-                    names::MODEL_LOADED,
-                    json!({ "model": name, "accelerator": accelerator, "ms": ms }),
-                );
+                let loaded =
+                    payloads::ModelLoaded { model: name.clone(), accelerator: accelerator.clone(), ms };
+                self.tell(names::MODEL_LOADED, &loaded);
                 self.status.update(|it| it.model = ModelState::Ready { name, accelerator });
                 Ok(transcriber)
             }
             Err(error) => {
                 let reason = chain(&error);
                 tracing::error!(model = name, reason, "The model cannot be used; recordings wait for one.");
-                self.tell(names::MODEL_FAILED, json!({ "model": name, "reason": reason }));
+                let failed = payloads::ModelFailed { model: name, reason: reason.clone() };
+                self.tell(names::MODEL_FAILED, &failed);
                 self.status.update(|it| it.model = ModelState::Failed { reason: reason.clone() });
                 Err(Missing::Broken(reason))
             }
@@ -180,8 +179,8 @@ impl Scribe {
         }
     }
 
-    fn tell(&self, name: EventName, payload: Value) {
-        let event = NewEvent::new(name, payload).from_source("core");
+    fn tell<P: payloads::Payload>(&self, event: EventType<P>, payload: &P) {
+        let event = NewEvent::of(event, payload).from_source("core");
         if let Err(error) = self.log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
             tracing::error!(error = chain(&error), "An event was lost.");
         }

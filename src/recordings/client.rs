@@ -94,7 +94,7 @@ impl Recordings {
                 recording.metadata = fresh.metadata;
                 recording.ended_at = Some(at);
                 recording.ended_event_id = Some(event_id.clone());
-                Ok(vec![super::ended(recording)])
+                Ok(vec![it.ended(recording)?])
             })?;
             it.command(Command::Transcribe { id: recording.id });
             Ok(event_id)

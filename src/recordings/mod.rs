@@ -29,8 +29,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use panotti_sdk::{NewEvent, names};
-use serde_json::{Value, json};
+use panotti_sdk::{EventType, NewEvent, names, payloads};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -40,7 +39,7 @@ pub use record::{NewRecording, Origin, Patch, Recording, State, Track};
 
 use crate::{audio::StreamFormat, event_log::EventLog, speech::Transcript};
 use files::Files;
-use store::{Store, event};
+use store::{Cause, Store};
 
 /// What the pipeline is asked to do.
 #[derive(Debug)]
@@ -161,12 +160,13 @@ impl Recordings {
         self.run(move |it| {
             it.store.change(&id, |recording| {
                 patch.apply(recording)?;
-                let told = json!({
-                    "title": recording.title,
-                    "attendees": recording.attendees,
-                    "metadata": recording.metadata,
-                });
-                Ok(vec![event(names::RECORDING_UPDATED, recording, told)])
+                let told = payloads::RecordingUpdated {
+                    recording_id: recording.id.clone(),
+                    title: recording.title.clone(),
+                    attendees: recording.attendees.clone(),
+                    metadata: recording.metadata.clone(),
+                };
+                Ok(vec![it.store.event(names::RECORDING_UPDATED, recording, &told, Cause::Start)?])
             })
         })
         .await
@@ -270,7 +270,7 @@ impl Inner {
         &self,
         id: &str,
         next: State,
-        name: panotti_sdk::EventName,
+        told: EventType<payloads::RecordingPosition>,
         command: impl FnOnce(oneshot::Sender<Result<u64, String>>) -> Command,
     ) -> Result<Recording, Error> {
         let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
@@ -281,7 +281,8 @@ impl Inner {
         self.store.change(id, |recording| {
             recording.enter(next)?;
             recording.duration_ms = at_ms;
-            Ok(vec![event(name, recording, json!({ "at_ms": at_ms }))])
+            let at = payloads::RecordingPosition { recording_id: recording.id.clone(), at_ms };
+            Ok(vec![self.store.event(told, recording, &at, Cause::Start)?])
         })
     }
 
@@ -312,7 +313,7 @@ impl Inner {
             recording.ended_at = Some(Timestamp::now());
             recording.interrupted |= interrupted;
             recording.error = problem.or(recording.error.take());
-            Ok(vec![ended(recording)])
+            Ok(vec![self.ended(recording)?])
         })?;
         self.command(Command::Transcribe { id: id.to_owned() });
         Ok(recording)
@@ -327,7 +328,8 @@ impl Inner {
         }
         let recording = self.store.get(id)?;
         self.command(Command::Forget { id: id.to_owned() });
-        let told = event(names::RECORDING_DELETED, &recording, Value::Null);
+        let payload = payloads::RecordingDeleted { recording_id: id.to_owned() };
+        let told = self.store.event(names::RECORDING_DELETED, &recording, &payload, Cause::Start)?;
         self.store.remove(&recording, told, || self.files.hide(id))?;
         self.files.purge(id)
     }
@@ -358,33 +360,37 @@ impl Inner {
             tracing::debug!("The pipeline has stopped; the command waits for the next start.");
         }
     }
+
+    fn ended(&self, recording: &Recording) -> Result<NewEvent, Error> {
+        let payload = payloads::RecordingEnded {
+            recording_id: recording.id.clone(),
+            title: recording.title.clone(),
+            attendees: recording.attendees.clone(),
+            timestamp: recording.ended_at.unwrap_or_else(Timestamp::now),
+            origin: recording.origin.into(),
+            duration_ms: recording.duration_ms,
+            interrupted: recording.interrupted,
+            problem: recording.error.clone(),
+            tracks: recording.tracks.iter().map(Into::into).collect(),
+            metadata: recording.metadata.clone(),
+        };
+        self.store.event(names::RECORDING_ENDED, recording, &payload, Cause::Start)
+    }
 }
 
 /// `format` is what this box records; a client's is known when its files are read.
 fn started(recording: &Recording, format: Option<StreamFormat>) -> NewEvent {
-    let payload = json!({
-        "title": recording.title,
-        "attendees": recording.attendees,
-        "timestamp": recording.started_at,
-        "origin": recording.origin,
-        "tracks": recording.tracks,
-        "metadata": recording.metadata,
-        "format": format,
-    });
-    event(names::RECORDING_STARTED, recording, payload)
-}
-
-fn ended(recording: &Recording) -> NewEvent {
-    let payload = json!({
-        "title": recording.title,
-        "attendees": recording.attendees,
-        "timestamp": recording.ended_at,
-        "origin": recording.origin,
-        "duration_ms": recording.duration_ms,
-        "interrupted": recording.interrupted,
-        "problem": recording.error,
-        "tracks": recording.tracks,
-        "metadata": recording.metadata,
-    });
-    event(names::RECORDING_ENDED, recording, payload)
+    let payload = payloads::RecordingStarted {
+        recording_id: recording.id.clone(),
+        title: recording.title.clone(),
+        attendees: recording.attendees.clone(),
+        timestamp: recording.started_at,
+        origin: recording.origin.into(),
+        tracks: recording.tracks.iter().map(Into::into).collect(),
+        metadata: recording.metadata.clone(),
+        format: format.map(Into::into),
+        // What is found after a crash begins as a recording that was interrupted.
+        adopted: recording.interrupted,
+    };
+    store::root(names::RECORDING_STARTED, recording, &payload)
 }

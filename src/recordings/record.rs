@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::{Timestamp, tz::TimeZone};
+use panotti_sdk::payloads;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -84,6 +85,21 @@ pub struct Recording {
     /// What a client was told when it ended the recording.
     #[serde(default)]
     pub ended_event_id: Option<String>,
+}
+
+impl From<Origin> for payloads::Origin {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Device => Self::Device,
+            Origin::Client => Self::Client,
+        }
+    }
+}
+
+impl From<&Track> for payloads::Track {
+    fn from(track: &Track) -> Self {
+        Self { label: track.label.clone(), path: track.path.clone() }
+    }
 }
 
 impl fmt::Display for State {

@@ -1,12 +1,9 @@
 //! What a crash or a power cut leaves, taken up at the next start. Owns deciding what becomes of each
 //! recording and folder; repairing WAV files is in `audio`.
 
-use jiff::Timestamp;
-use panotti_sdk::names;
-use serde_json::json;
-
-use super::{Command, Error, Inner, NewRecording, Origin, Recording, State, Track, files, store::event};
+use super::{Command, Error, Inner, NewRecording, Origin, Recording, State, Track, files};
 use crate::audio;
+use jiff::Timestamp;
 
 impl Inner {
     pub(super) fn recover(&self) -> Result<(), Error> {
@@ -98,8 +95,7 @@ impl Inner {
             ended_event_id: None,
         };
         NewRecording::default().apply(&mut recording)?;
-        let payload = json!({ "title": recording.title, "origin": recording.origin, "adopted": true });
-        self.store.insert(&recording, event(names::RECORDING_STARTED, &recording, payload))?;
+        self.store.insert(&recording, super::started(&recording, None))?;
         self.closed(id, Some(recovered.duration_ms), None, true).map(|_| ())
     }
 }

@@ -3,10 +3,10 @@
 
 use std::sync::PoisonError;
 
-use panotti_sdk::{Filter, names};
-use serde_json::json;
+use jiff::Timestamp;
+use panotti_sdk::{Filter, names, payloads};
 
-use super::{Error, Inner, Recording, Recordings, State, store::event};
+use super::{Error, Inner, Recording, Recordings, State, store::Cause};
 use crate::{
     event_log::Batch,
     speech::{Segment, Transcript},
@@ -16,15 +16,16 @@ impl Recordings {
     /// Something was said just now. It is on disk when this returns.
     pub fn caption(&self, id: &str, segment: &Segment) -> Result<(), Error> {
         let recording = self.get(id)?;
-        let caption = event(names::CAPTION_PUBLISHED, &recording, json!({ "segment": segment }));
-        self.tell(caption)
+        let caption =
+            payloads::CaptionPublished { recording_id: recording.id.clone(), segment: segment.into() };
+        self.tell(self.0.store.event(names::CAPTION_PUBLISHED, &recording, &caption, Cause::Start)?)
     }
 
     /// Captions were left out because the transcriber was behind by `waiting_ms` of audio.
     pub fn captions_skipped(&self, id: &str, skipped_ms: u64, waiting_ms: u64) -> Result<(), Error> {
         let recording = self.get(id)?;
-        let payload = json!({ "skipped_ms": skipped_ms, "waiting_ms": waiting_ms });
-        self.tell(event(names::CAPTION_SKIPPED, &recording, payload))
+        let skipped = payloads::CaptionSkipped { recording_id: recording.id.clone(), skipped_ms, waiting_ms };
+        self.tell(self.0.store.event(names::CAPTION_SKIPPED, &recording, &skipped, Cause::Start)?)
     }
 
     /// The pipeline ended the recording by itself: the disk is full, or the service stops. What there is
@@ -60,16 +61,20 @@ impl Recordings {
             // In here, so that a recording that is being deleted gets no file again.
             self.0.files.write_transcript(id, transcript)?;
             recording.duration_ms = recording.duration_ms.max(transcript.duration_ms);
-            let payload = json!({
-                "status": "completed",
-                "timestamp": jiff::Timestamp::now(),
-                "output_file": self.0.files.transcript_path(id),
-                "segments": transcript.segments.len(),
-                "duration_ms": transcript.duration_ms,
-                "config": { "model": transcript.model, "language": transcript.language },
-                "metadata": recording.metadata,
-            });
-            Ok(vec![event(names::TRANSCRIPTION_COMPLETED, recording, payload)])
+            let payload = payloads::TranscriptionCompleted {
+                recording_id: recording.id.clone(),
+                status: payloads::Completed::Completed,
+                timestamp: Timestamp::now(),
+                output_file: self.0.files.transcript_path(id).to_string_lossy().into_owned(),
+                segments: transcript.segments.len() as u64,
+                duration_ms: transcript.duration_ms,
+                config: payloads::TranscriptionConfig {
+                    model: transcript.model.clone(),
+                    language: transcript.language.clone(),
+                },
+                metadata: recording.metadata.clone(),
+            };
+            Ok(vec![self.0.store.event(names::TRANSCRIPTION_COMPLETED, recording, &payload, Cause::End)?])
         })?;
         Ok(())
     }
@@ -89,8 +94,13 @@ impl Recordings {
         self.0.store.change(id, |recording| {
             recording.enter(State::Failed)?;
             recording.error = Some(why.to_owned());
-            let payload = json!({ "status": "error", "timestamp": jiff::Timestamp::now(), "error": why });
-            Ok(vec![event(names::TRANSCRIPTION_ERROR, recording, payload)])
+            let payload = payloads::TranscriptionError {
+                recording_id: recording.id.clone(),
+                status: payloads::Failed::Error,
+                timestamp: Timestamp::now(),
+                error: why.to_owned(),
+            };
+            Ok(vec![self.0.store.event(names::TRANSCRIPTION_ERROR, recording, &payload, Cause::End)?])
         })?;
         Ok(())
     }

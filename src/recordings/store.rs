@@ -3,11 +3,19 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use panotti_sdk::{EventName, NewEvent};
-use serde_json::{Value, json};
+use panotti_sdk::{EventType, Filter, NewEvent, names, payloads::Payload};
 
 use super::{Error, Recording, State};
 use crate::event_log::{Batch, EventLog, Put, Table};
+
+/// What an event of a meeting follows from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Cause {
+    /// That it began.
+    Start,
+    /// That its audio is complete.
+    End,
+}
 
 /// Rows by id, and an index by start that orders the list.
 #[derive(Debug)]
@@ -83,6 +91,26 @@ impl Store {
         self.commit(puts, vec![event])
     }
 
+    /// An event of a meeting that has begun.
+    pub(super) fn event<P: Payload>(
+        &self,
+        event: EventType<P>,
+        recording: &Recording,
+        payload: &P,
+        cause: Cause,
+    ) -> Result<NewEvent, Error> {
+        let meeting = Filter::default().correlated(recording.correlation_id);
+        // Neither reads the meeting through: nothing comes before its start, and little after its end.
+        let found = match cause {
+            Cause::Start => self.log.read(0, 1, &meeting)?,
+            Cause::End => {
+                let ends = Filter { topics: vec![names::RECORDING_ENDED.into()], ..meeting };
+                self.log.read_back(u64::MAX, 1, &ends)?
+            }
+        };
+        Ok(root(event, recording, payload).because_of(found.first().map(|it| it.id)))
+    }
+
     fn commit(&self, puts: Vec<Put>, events: Vec<NewEvent>) -> Result<(), Error> {
         self.log.append_blocking(Batch { events, puts, idempotency_key: None })?;
         Ok(())
@@ -104,17 +132,13 @@ fn start_key(recording: &Recording) -> String {
     format!("{:019}_{}", recording.started_at.as_millisecond().max(0), recording.id)
 }
 
-/// An event of one recording: its payload always begins with `recording_id`.
-pub(super) fn event(name: EventName, recording: &Recording, payload: Value) -> NewEvent {
-    let mut fields = json!({ "recording_id": recording.id });
-    if let (Value::Object(fields), Value::Object(more)) = (&mut fields, payload) {
-        fields.extend(more);
-    }
+/// The event that begins a meeting.
+pub(super) fn root<P: Payload>(event: EventType<P>, recording: &Recording, payload: &P) -> NewEvent {
     let source = match recording.origin {
         super::Origin::Device => "core",
         super::Origin::Client => "api",
     };
-    NewEvent::new(name, fields).correlated(recording.correlation_id).from_source(source)
+    NewEvent::of(event, payload).correlated(recording.correlation_id).from_source(source)
 }
 
 impl State {

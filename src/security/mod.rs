@@ -5,9 +5,8 @@ mod secret;
 mod tests;
 
 use jiff::Timestamp;
-use panotti_sdk::{EventName, InvalidEventName, NewEvent};
+use panotti_sdk::{EventType, NewEvent, names, payloads::KeyChanged};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::{fmt, str::FromStr, sync::Arc};
 
 use self::secret::Hash;
@@ -110,9 +109,6 @@ pub enum Error {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),
-    /// The event's name is none.
-    #[error("the event cannot be named")]
-    EventName(#[from] InvalidEventName),
     /// The log does not let us.
     #[error("the keys are not accessible")]
     Log(#[from] event_log::Error),
@@ -182,7 +178,7 @@ impl Keys {
             Row { name: name.to_owned(), role, created_at: Timestamp::now(), sha256: Hash::of(key.expose()) };
         let value = serde_json::to_vec(&row).map_err(Error::Encode)?;
         let principal = row.into_info(&id).principal;
-        self.change("key.created", &principal, Some(value))?;
+        self.change(names::KEY_CREATED, &principal, Some(value))?;
         Ok((principal, key))
     }
 
@@ -206,19 +202,24 @@ impl Keys {
             |_| Principal { key_id: id.to_owned(), name: String::new(), role: Role::Viewer },
             |row| row.into_info(id).principal,
         );
-        self.change("key.revoked", &principal, None)?;
+        self.change(names::KEY_REVOKED, &principal, None)?;
         Ok(principal)
     }
 
     /// Stores the row and tells of it, together.
-    fn change(&self, event: &str, principal: &Principal, value: Option<Vec<u8>>) -> Result<(), Error> {
-        let payload = json!({
-            "key_id": principal.key_id,
-            "name": principal.name,
-            "role": principal.role,
-        });
+    fn change(
+        &self,
+        event: EventType<KeyChanged>,
+        principal: &Principal,
+        value: Option<Vec<u8>>,
+    ) -> Result<(), Error> {
+        let changed = KeyChanged {
+            key_id: principal.key_id.clone(),
+            name: principal.name.clone(),
+            role: principal.role.as_str().to_owned(),
+        };
         self.log.append_blocking(Batch {
-            events: vec![NewEvent::new(event.parse::<EventName>()?, payload).from_source("core")],
+            events: vec![NewEvent::of(event, &changed).from_source("core")],
             puts: vec![Put { table: Table::Keys, key: principal.key_id.clone(), value }],
             idempotency_key: None,
         })?;

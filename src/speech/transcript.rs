@@ -1,5 +1,6 @@
 //! What was said, as data. Owns segments, words and their times; its written forms are in `formats`.
 
+use panotti_sdk::payloads;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -31,6 +32,25 @@ pub struct Segment {
     pub words: Vec<Word>,
     /// Mean word confidence, 0 to 1.
     pub confidence: f32,
+}
+
+impl From<&Segment> for payloads::Segment {
+    fn from(it: &Segment) -> Self {
+        let word = |it: &Word| payloads::Word {
+            start_ms: it.start_ms,
+            end_ms: it.end_ms,
+            text: it.text.clone(),
+            confidence: it.confidence,
+        };
+        Self {
+            start_ms: it.start_ms,
+            end_ms: it.end_ms,
+            speaker: it.speaker.clone(),
+            text: it.text.clone(),
+            words: it.words.iter().map(word).collect(),
+            confidence: it.confidence,
+        }
+    }
 }
 
 /// A whole recording, written down.

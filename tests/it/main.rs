@@ -10,11 +10,13 @@
 
 #[cfg(feature = "alsa")]
 mod alsa;
+mod backup;
 mod bad_input;
 mod browser;
 mod config;
 mod crash;
 mod event_log;
+mod fuzz;
 mod harness;
 mod keys;
 #[cfg(feature = "systemd")]

@@ -5,7 +5,7 @@ use panotti_sdk::{Health, conformance::Case, names::RECORDING_ENDED, testing::Be
 use super::*;
 
 fn ended(recording_id: &str) -> NewEvent {
-    NewEvent::new(RECORDING_ENDED, json!({ "recording_id": recording_id, "title": "Weekly" }))
+    NewEvent::new(RECORDING_ENDED.into(), json!({ "recording_id": recording_id, "title": "Weekly" }))
 }
 
 fn count(bench: &Bench) -> Value {
@@ -53,11 +53,12 @@ fn a_recording_without_an_id_is_an_error_event_and_not_counted() {
     let mut bench = Bench::new(DESCRIPTOR).unwrap();
     bench.start().unwrap();
     for payload in [json!({}), json!({ "recording_id": "" })] {
-        let told = bench.deliver(NewEvent::new(RECORDING_ENDED, payload)).unwrap();
+        let told = bench.deliver(NewEvent::new(RECORDING_ENDED.into(), payload)).unwrap();
         assert_eq!((told.len(), told[0].name.as_str()), (1, "example.error"));
         assert_eq!(told[0].payload["example"]["error"], "the recording has no id: tell its client");
     }
-    let unreadable = bench.deliver(NewEvent::new(RECORDING_ENDED, json!({ "recording_id": 7 }))).unwrap_err();
+    let unreadable =
+        bench.deliver(NewEvent::new(RECORDING_ENDED.into(), json!({ "recording_id": 7 }))).unwrap_err();
     assert!(unreadable.to_string().contains("`recording_id`"), "{unreadable}");
     assert_eq!(count(&bench), json!({ "meetings": 0 }));
 }

@@ -1,12 +1,14 @@
 //! The event: what happened, to whom it belongs and what caused it. Owns the types and the rules for
 //! names; leaves sequence numbers and durability to the event log.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
+
+use crate::payloads::Payload;
 
 /// How urgent an event is. Higher is delivered first; within one correlation id order wins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -102,6 +104,37 @@ impl fmt::Display for EventName {
     }
 }
 
+/// The name of an event together with the type of what it carries.
+#[derive(Debug, Clone)]
+pub struct EventType<P> {
+    name: EventName,
+    payload: PhantomData<fn() -> P>,
+}
+
+impl<P> EventType<P> {
+    /// The events called `name` carry a `P`. Anything that is no name does not compile in a `const`.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name: EventName::from_static(name), payload: PhantomData }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        self.name.as_str()
+    }
+}
+
+impl<P> From<EventType<P>> for EventName {
+    fn from(event: EventType<P>) -> Self {
+        event.name
+    }
+}
+
+impl<P> fmt::Display for EventType<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
+    }
+}
+
 /// Where an event belongs and where it came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventContext {
@@ -137,10 +170,12 @@ pub struct Event {
 /// An event before the log has accepted it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {
-    /// `domain.happening`.
-    pub name: EventName,
-    /// What happened.
-    pub payload: Value,
+    /// Fixed together with `typed`.
+    name: EventName,
+    /// Fixed together with `typed`.
+    payload: Value,
+    /// Whether the payload was made from the type that belongs to the name.
+    typed: bool,
     /// The meeting it belongs to; a fresh id when `None`.
     pub correlation_id: Option<Uuid>,
     /// The event that led to it.
@@ -154,16 +189,61 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// An event of normal priority that begins a chain of its own.
+    /// An event of normal priority that begins a chain of its own. The log looks its payload over; where
+    /// the type is known, [`Self::of`] says it better.
     pub fn new(name: EventName, payload: Value) -> Self {
         Self {
             name,
             payload,
+            typed: false,
             correlation_id: None,
             causation_id: None,
             source_plugin: None,
             metadata: Map::new(),
             priority: Priority::Normal,
+        }
+    }
+
+    /// An event that carries what its type says, of normal priority, that begins a chain of its own. Its
+    /// payload needs no looking over.
+    pub fn of<P: Payload>(event: EventType<P>, payload: &P) -> Self {
+        match serde_json::to_value(payload) {
+            Ok(payload) => Self { typed: payload.is_object(), ..Self::new(event.name, payload) },
+            // Only a type that cannot be written as JSON at all comes here: the log refuses the null.
+            Err(_) => Self::new(event.name, Value::Null),
+        }
+    }
+
+    /// `domain.happening`.
+    pub fn name(&self) -> &EventName {
+        &self.name
+    }
+
+    /// What happened.
+    pub fn payload(&self) -> &Value {
+        &self.payload
+    }
+
+    /// Whether the payload was made from its type, by [`Self::of`].
+    pub fn is_typed(&self) -> bool {
+        self.typed
+    }
+
+    /// The event that it becomes when it is accepted, with a fresh id.
+    pub fn accepted(self, seq: u64, timestamp: Timestamp) -> Event {
+        Event {
+            seq,
+            id: Uuid::now_v7(),
+            name: self.name,
+            payload: self.payload,
+            context: EventContext {
+                correlation_id: self.correlation_id.unwrap_or_else(Uuid::now_v7),
+                causation_id: self.causation_id,
+                timestamp,
+                source_plugin: self.source_plugin,
+                metadata: self.metadata,
+            },
+            priority: self.priority,
         }
     }
 
@@ -179,6 +259,13 @@ impl NewEvent {
     #[must_use]
     pub fn correlated(mut self, correlation_id: Uuid) -> Self {
         self.correlation_id = Some(correlation_id);
+        self
+    }
+
+    /// Says which event led to it.
+    #[must_use]
+    pub fn because_of(mut self, cause: Option<Uuid>) -> Self {
+        self.causation_id = cause;
         self
     }
 

@@ -9,8 +9,10 @@ mod descriptor;
 mod event;
 pub mod filter;
 pub mod names;
+pub mod payloads;
 mod plugin;
 mod request;
+pub mod schema;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -18,7 +20,7 @@ pub use async_trait::async_trait;
 pub use context::{BoxFuture, Context, ContextError, Host, SecretRef, SecretText, Work};
 pub use delivery::{Delivery, HandlerError};
 pub use descriptor::{Configured, Dependency, Descriptor, HOST_SETTINGS, Permissions, Route, Service};
-pub use event::{Event, EventContext, EventName, InvalidEventName, NewEvent, Priority};
+pub use event::{Event, EventContext, EventName, EventType, InvalidEventName, NewEvent, Priority};
 pub use filter::{Filter, Topic};
 pub use plugin::{Health, Outbox, Plugin, PluginError};
 pub use request::{Request, Response};

@@ -1,40 +1,122 @@
-//! The names of the core's own events. Owns the list; what each one carries is said where it is published.
+//! The one table of events: name, what it means, what it carries, who publishes it. Constants and registry
+//! are made from it; the payloads themselves are in [`crate::payloads`].
 
-use crate::EventName;
+use crate::{EventType, payloads::*, schema::Schema};
 
-/// A recording began: by this box or by a client.
-pub const RECORDING_STARTED: EventName = EventName::from_static("recording.started");
-/// Nothing is kept until it is resumed.
-pub const RECORDING_PAUSED: EventName = EventName::from_static("recording.paused");
-/// It goes on.
-pub const RECORDING_RESUMED: EventName = EventName::from_static("recording.resumed");
-/// Its audio is complete.
-pub const RECORDING_ENDED: EventName = EventName::from_static("recording.ended");
-/// Title, attendees or metadata were changed.
-pub const RECORDING_UPDATED: EventName = EventName::from_static("recording.updated");
-/// It and its files are gone.
-pub const RECORDING_DELETED: EventName = EventName::from_static("recording.deleted");
-/// Something was said just now.
-pub const CAPTION_PUBLISHED: EventName = EventName::from_static("caption.published");
-/// Captions were left out because the box was behind; the final pass writes them down.
-pub const CAPTION_SKIPPED: EventName = EventName::from_static("caption.skipped");
-/// A recording was written down.
-pub const TRANSCRIPTION_COMPLETED: EventName = EventName::from_static("transcription_local.completed");
-/// A recording could not be written down.
-pub const TRANSCRIPTION_ERROR: EventName = EventName::from_static("transcription_local.error");
-/// The microphone runs.
-pub const CAPTURE_OPENED: EventName = EventName::from_static("capture.opened");
-/// The microphone is gone and is being looked for.
-pub const CAPTURE_LOST: EventName = EventName::from_static("capture.lost");
-/// The device had more than its buffer holds.
-pub const CAPTURE_OVERRUN: EventName = EventName::from_static("capture.overrun");
-/// The source has no more.
-pub const CAPTURE_ENDED: EventName = EventName::from_static("capture.ended");
-/// The model is ready.
-pub const MODEL_LOADED: EventName = EventName::from_static("model.loaded");
-/// The model cannot be used.
-pub const MODEL_FAILED: EventName = EventName::from_static("model.failed");
-/// The service runs.
-pub const SYSTEM_STARTED: EventName = EventName::from_static("system.started");
-/// The service stops.
-pub const SYSTEM_STOPPED: EventName = EventName::from_static("system.stopped");
+/// Makes a constant and an entry of the registry for each line.
+macro_rules! events {
+    ($($owner:literal { $($(#[doc = $doc:literal])+ $constant:ident = $name:literal: $payload:ident,)+ })+) => {
+        $($(
+            $(#[doc = $doc])+
+            pub const $constant: EventType<$payload> = EventType::new($name);
+        )+)+
+
+        /// All of them, in the order of the table.
+        pub(crate) fn schemas() -> Vec<Schema> {
+            vec![$($(Schema::of($constant, $owner, concat!($($doc),+).trim()),)+)+]
+        }
+    };
+}
+
+events! {
+    "core" {
+        /// A recording began: by this box or by a client.
+        RECORDING_STARTED = "recording.started": RecordingStarted,
+        /// Nothing is kept until it is resumed.
+        RECORDING_PAUSED = "recording.paused": RecordingPosition,
+        /// It goes on.
+        RECORDING_RESUMED = "recording.resumed": RecordingPosition,
+        /// Its audio is complete.
+        RECORDING_ENDED = "recording.ended": RecordingEnded,
+        /// Title, attendees or metadata were changed.
+        RECORDING_UPDATED = "recording.updated": RecordingUpdated,
+        /// It and its files are gone.
+        RECORDING_DELETED = "recording.deleted": RecordingDeleted,
+        /// Something was said just now.
+        CAPTION_PUBLISHED = "caption.published": CaptionPublished,
+        /// Captions were left out because the box was behind; the final pass writes them down.
+        CAPTION_SKIPPED = "caption.skipped": CaptionSkipped,
+        /// A recording was written down.
+        TRANSCRIPTION_COMPLETED = "transcription_local.completed": TranscriptionCompleted,
+        /// A recording could not be written down.
+        TRANSCRIPTION_ERROR = "transcription_local.error": TranscriptionError,
+        /// The microphone runs.
+        CAPTURE_OPENED = "capture.opened": CaptureOpened,
+        /// The microphone is gone and is being looked for.
+        CAPTURE_LOST = "capture.lost": CaptureLost,
+        /// The device had more than its buffer holds.
+        CAPTURE_OVERRUN = "capture.overrun": CaptureOverrun,
+        /// The source has no more.
+        CAPTURE_ENDED = "capture.ended": Nothing,
+        /// The model is ready.
+        MODEL_LOADED = "model.loaded": ModelLoaded,
+        /// The model cannot be used.
+        MODEL_FAILED = "model.failed": ModelFailed,
+        /// The service runs.
+        SYSTEM_STARTED = "system.started": SystemStarted,
+        /// The service stops.
+        SYSTEM_STOPPED = "system.stopped": Nothing,
+        /// An API key was made.
+        KEY_CREATED = "key.created": KeyChanged,
+        /// An API key was made worthless.
+        KEY_REVOKED = "key.revoked": KeyChanged,
+        /// A subscription could not handle an event and goes on without it.
+        SUBSCRIPTION_DEAD_LETTERED = "subscription.dead_lettered": DeadLettered,
+        /// Events are being delivered again.
+        REPLAY_STARTED = "replay.started": ReplayProgress,
+        /// All of them were delivered again.
+        REPLAY_COMPLETED = "replay.completed": ReplayProgress,
+        /// Somebody stopped it before the end.
+        REPLAY_STOPPED = "replay.stopped": ReplayProgress,
+        /// Events older than retention keeps were removed.
+        RETENTION_PRUNED = "retention.pruned": RetentionPruned,
+        /// Events were removed that some subscriptions had not handled, because the log was too large.
+        RETENTION_FORCED = "retention.forced": RetentionForced,
+        /// A copy of the log was made.
+        BACKUP_COMPLETED = "backup.completed": BackupCompleted,
+        /// A copy of the log could not be made.
+        BACKUP_FAILED = "backup.failed": BackupFailed,
+        /// A plugin went from one state to another.
+        PLUGIN_STATE_CHANGED = "plugin.state_changed": PluginStateChanged,
+        /// A plugin was configured anew.
+        PLUGIN_CONFIG_CHANGED = "plugin.config_changed": PluginConfigChanged,
+        /// A plugin was refused something that it has no permission for.
+        PLUGIN_PERMISSION_DENIED = "plugin.permission_denied": PluginPermissionDenied,
+    }
+    "noise_reduction" {
+        /// The room's track was cleaned of the far end.
+        NOISE_REDUCTION_COMPLETED = "noise_reduction.completed": NoiseReductionCompleted,
+        /// It could not be cleaned.
+        NOISE_REDUCTION_ERROR = "noise_reduction.error": NoiseReductionError,
+    }
+    "meeting_notes_local" {
+        /// Notes were written on this box.
+        MEETING_NOTES_LOCAL_COMPLETED = "meeting_notes_local.completed": MeetingNotesCompleted,
+        /// They could not be written.
+        MEETING_NOTES_LOCAL_ERROR = "meeting_notes_local.error": MeetingNotesError,
+    }
+    "meeting_notes_remote" {
+        /// Notes were written by a service elsewhere.
+        MEETING_NOTES_REMOTE_COMPLETED = "meeting_notes_remote.completed": MeetingNotesCompleted,
+        /// They could not be written.
+        MEETING_NOTES_REMOTE_ERROR = "meeting_notes_remote.error": MeetingNotesError,
+    }
+    "desktop_notifier" {
+        /// People were told that notes are ready.
+        DESKTOP_NOTIFICATION_COMPLETED = "desktop_notification.completed": NotificationCompleted,
+        /// They could not be told.
+        DESKTOP_NOTIFICATION_ERROR = "desktop_notification.error": NotificationError,
+    }
+    "cleanup_files" {
+        /// Files that are no longer needed were removed.
+        CLEANUP_FILES_COMPLETED = "cleanup_files.completed": CleanupCompleted,
+        /// They could not be removed.
+        CLEANUP_FILES_ERROR = "cleanup_files.error": CleanupError,
+    }
+    "example" {
+        /// The example plugin did its work.
+        EXAMPLE_COMPLETED = "example.completed": ExampleCompleted,
+        /// It could not.
+        EXAMPLE_ERROR = "example.error": ExampleError,
+    }
+}

@@ -3,7 +3,10 @@
 
 mod idempotency;
 mod open;
+mod prune;
 mod read;
+mod reader;
+mod time;
 mod upgrade;
 
 use std::{ops::Bound, path::Path};
@@ -16,8 +19,18 @@ use heed::{
 use panotti_sdk::Event;
 use uuid::Uuid;
 
-pub(super) use self::{idempotency::IdempotencyKey, read::Range, upgrade::SCHEMA};
+use self::time::Times;
+pub(super) use self::{
+    idempotency::IdempotencyKey,
+    open::{MAP_SIZE, create as create_dir, give},
+    prune::PRUNE_STEP,
+    read::{Budget, Range},
+    reader::{Reader, Walked},
+    time::Runs,
+    upgrade::SCHEMA,
+};
 use super::{Error, Table, envelope};
+use crate::config::Durability;
 
 type Seq = U64<BigEndian>;
 /// Numbers by name.
@@ -41,9 +54,10 @@ mod db_name {
     pub(super) const FILTERS: &str = "filters";
     pub(super) const PLUGINS: &str = "plugins";
     pub(super) const PLUGIN_STATE: &str = "plugin-state";
+    pub(super) const BY_MINUTE: &str = "by-minute";
     /// Those of version 2.
-    pub(super) const SECOND: [&str; 6] =
-        [SUBSCRIPTIONS, DEAD_LETTERS, REPLAYS, FILTERS, PLUGINS, PLUGIN_STATE];
+    pub(super) const SECOND: [&str; 7] =
+        [BY_MINUTE, SUBSCRIPTIONS, DEAD_LETTERS, REPLAYS, FILTERS, PLUGINS, PLUGIN_STATE];
     /// Those of version 1.
     pub(super) const FIRST: [&str; 10] = [
         META,
@@ -80,6 +94,8 @@ pub(super) struct Store {
     by_name: Database<Bytes, Unit>,
     /// Correlation id (16 bytes), `seq`.
     by_correlation: Database<Bytes, Unit>,
+    /// Which events were accepted when.
+    pub(super) times: Times,
     /// By [`IdempotencyKey`]: `seq` of the first event, and when, in ms since 1970, both big-endian.
     idempotency: Database<Bytes, Bytes>,
     /// [`IdempotencyKey`] by `seq`: the oldest first.
@@ -105,16 +121,16 @@ pub(super) struct Store {
 }
 
 /// Opens the environment at `dir` and brings it to the present schema.
-pub(super) fn open(dir: &Path) -> Result<Store, Error> {
+pub(super) fn open(dir: &Path, durability: Durability) -> Result<Store, Error> {
     let failed = |source| Error::open(dir, source);
-    let env = open::environment(dir, MOST_DATABASES)?;
+    let env = open::environment(dir, MOST_DATABASES, durability)?;
     let mut txn = env.write_txn().map_err(failed)?;
     let meta: Meta = env.create_database(&mut txn, Some(db_name::META)).map_err(failed)?;
     let found = meta.get(&txn, SCHEMA_KEY).map_err(failed)?.unwrap_or(0);
     if found > SCHEMA {
         return Err(Error::Newer { path: dir.to_owned(), found, supported: SCHEMA });
     }
-    upgrade::run(&env, &mut txn, meta, found).map_err(failed)?;
+    upgrade::run(&env, &mut txn, meta, found, SCHEMA).map_err(failed)?;
     txn.commit().map_err(failed)?;
 
     let txn = env.read_txn().map_err(failed)?;
@@ -131,6 +147,7 @@ pub(super) fn open(dir: &Path) -> Result<Store, Error> {
         seq_by_id: database!(SEQ_BY_ID),
         by_name: database!(BY_NAME),
         by_correlation: database!(BY_CORRELATION),
+        times: Times(database!(BY_MINUTE)),
         idempotency: database!(IDEMPOTENCY),
         idempotency_age: database!(IDEMPOTENCY_AGE),
         recordings: database!(RECORDINGS),
@@ -167,6 +184,11 @@ impl Store {
         txn.commit()
     }
 
+    /// Length of the data file, bytes.
+    pub(super) fn bytes_file(&self) -> heed::Result<u64> {
+        self.env.real_disk_size()
+    }
+
     fn rows(&self, table: Table) -> Database<Str, Bytes> {
         match table {
             Table::Recordings => self.recordings,
@@ -194,6 +216,23 @@ impl Store {
     #[cfg(test)]
     pub(super) fn set_schema(&self, txn: &mut RwTxn<'_>, version: u64) -> heed::Result<()> {
         self.meta.put(txn, SCHEMA_KEY, &version)
+    }
+
+    /// Whether LMDB leaves out the last sync of a commit.
+    #[cfg(test)]
+    pub(super) fn syncs_late(&self) -> bool {
+        self.env.get_flags().unwrap() & heed::EnvFlags::NO_META_SYNC.bits() != 0
+    }
+
+    /// Entries of the events themselves and of their indexes.
+    #[cfg(test)]
+    pub(super) fn index_entries(&self, txn: &RoTxn<'_>) -> heed::Result<[u64; 4]> {
+        Ok([
+            self.events.len(txn)?,
+            self.seq_by_id.len(txn)?,
+            self.by_name.len(txn)?,
+            self.by_correlation.len(txn)?,
+        ])
     }
 
     /// Makes the event at `seq` unreadable.

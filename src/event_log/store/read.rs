@@ -1,7 +1,9 @@
-//! Finding events. Owns which index answers which question, and reading several as one.
+//! Finding events. Owns which index answers which question, reading several as one, and how much is looked
+//! at for one answer.
 
 use std::{
     collections::{BTreeSet, BinaryHeap},
+    iter,
     ops::Bound,
 };
 
@@ -23,6 +25,31 @@ pub(in super::super) struct Range {
     pub(in super::super) backward: bool,
 }
 
+/// How much may be looked at for one answer: what no index tells, such as a condition, is found by looking
+/// at each event.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Budget {
+    /// Events.
+    pub(in super::super) events: usize,
+    /// Bytes of their stored forms, which is what decoding costs.
+    pub(in super::super) bytes: usize,
+}
+
+impl Budget {
+    pub(in super::super) const NONE: Self = Self { events: usize::MAX, bytes: usize::MAX };
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(in super::super) struct Found {
+    pub(in super::super) events: Vec<Event>,
+    /// The last `seq` that was looked at, when the budget ended before the range did.
+    pub(in super::super) stopped: Option<u64>,
+}
+
+/// More names than this are not looked for one by one: each takes a cursor.
+const MOST_NAMES: usize = 256;
+
 /// Ascending, or descending when read backward.
 type Seqs<'t> = Box<dyn Iterator<Item = heed::Result<u64>> + 't>;
 
@@ -32,7 +59,11 @@ impl Store {
         let Some(bytes) = self.events.get(txn, &seq).map_err(|e| self.read_error(e))? else {
             return Ok(None);
         };
-        envelope::decode(seq, bytes).map(Some).map_err(|source| Error::Corrupt {
+        self.decode(seq, bytes).map(Some)
+    }
+
+    fn decode(&self, seq: u64, envelope: &[u8]) -> Result<Event, Error> {
+        envelope::decode(seq, envelope).map_err(|source| Error::Corrupt {
             path: self.path().to_owned(),
             seq,
             source,
@@ -47,53 +78,89 @@ impl Store {
         }
     }
 
-    /// At most `limit` wanted events inside `range`.
+    /// At most `limit` events inside `range` that all `filters` want.
     pub(in super::super) fn events(
         &self,
         txn: &RoTxn<'_>,
         range: Range,
         limit: usize,
-        filter: &Filter,
-    ) -> Result<Vec<Event>, Error> {
-        let mut found = Vec::new();
+        filters: &[Filter],
+        budget: Budget,
+    ) -> Result<Found, Error> {
+        let mut found = Found::default();
         if limit == 0 || range.first > range.last {
             return Ok(found);
         }
         let failed = |e| self.read_error(e);
-        let sources = self.sources(txn, range, filter).map_err(failed)?;
+        let parts = self.times.admitted(txn, range, filters).map_err(failed)?;
+        let sources = self.sources(txn, &parts, filters).map_err(failed)?;
+        let (mut events, mut bytes, mut last) = (0, 0, None);
         for seq in Merge::new(sources, range.backward).map_err(failed)? {
-            let event = self.event(txn, seq.map_err(failed)?)?;
-            found.extend(event.filter(|event| filter.wants(event)));
-            if found.len() == limit {
+            let seq = seq.map_err(failed)?;
+            if events >= budget.events || bytes >= budget.bytes {
+                found.stopped = last;
                 break;
             }
+            if let Some(envelope) = self.events.get(txn, &seq).map_err(failed)? {
+                (events, bytes) = (events + 1, bytes + envelope.len());
+                let event = self.decode(seq, envelope)?;
+                found.events.extend(filters.iter().all(|it| it.wants(&event)).then_some(event));
+                if found.events.len() == limit {
+                    break;
+                }
+            }
+            last = Some(seq);
         }
         Ok(found)
     }
 
-    /// Ordered sequences that together hold every wanted event, and as few others as an index can tell.
-    fn sources<'t>(&self, txn: &'t RoTxn<'_>, range: Range, filter: &Filter) -> heed::Result<Vec<Seqs<'t>>> {
-        if let Some(id) = filter.correlation_id {
-            return Ok(vec![index(self.by_correlation, txn, range, |seq| correlation_key(id, seq))?]);
+    /// Ordered sequences that together hold every wanted event in `parts`, and as few others as an index
+    /// can tell.
+    fn sources<'t>(
+        &self,
+        txn: &'t RoTxn<'_>,
+        parts: &'t [Range],
+        filters: &[Filter],
+    ) -> heed::Result<Vec<Seqs<'t>>> {
+        if let Some(id) = filters.iter().find_map(|it| it.correlation_id) {
+            return Ok(vec![index(self.by_correlation, txn, parts, move |seq| correlation_key(id, seq))]);
         }
-        if filter.topics.is_empty() || filter.topics.iter().any(Topic::is_all) {
+        let Some(names) = self.names(txn, filters)? else {
             let events = self.events.remap_types::<Bytes, DecodeIgnore>();
-            return Ok(vec![index(events, txn, range, |seq| seq.to_be_bytes().to_vec())?]);
-        }
-        let mut sources = Vec::new();
-        // Topics may overlap: each name is looked for once.
-        let mut found = BTreeSet::new();
-        for topic in &filter.topics {
-            self.names(txn, topic, &mut found)?;
-        }
-        for name in &found {
-            sources.push(index(self.by_name, txn, range, |seq| name_key(name.as_bytes(), seq))?);
-        }
-        Ok(sources)
+            return Ok(vec![index(events, txn, parts, |seq| seq.to_be_bytes().to_vec())]);
+        };
+        let source =
+            |name: String| index(self.by_name, txn, parts, move |seq| name_key(name.as_bytes(), seq));
+        Ok(names.into_iter().map(source).collect())
     }
 
-    /// The names of stored events that fit `topic`.
-    fn names(&self, txn: &RoTxn<'_>, topic: &Topic, found: &mut BTreeSet<String>) -> heed::Result<()> {
+    /// The names of stored events that the topics admit, each once; `None` when that is any name, or too
+    /// many.
+    fn names(&self, txn: &RoTxn<'_>, filters: &[Filter]) -> heed::Result<Option<BTreeSet<String>>> {
+        let named = |it: &&Filter| !it.topics.is_empty() && !it.topics.iter().any(Topic::is_all);
+        let mut named = filters.iter().filter(named);
+        let Some(first) = named.next() else { return Ok(None) };
+        let others: Vec<&Filter> = named.collect();
+        let mut names = BTreeSet::new();
+        for topic in &first.topics {
+            self.names_of(txn, topic, |name| {
+                let fits = |it: &&Filter| it.topics.iter().any(|topic| topic.matches(name));
+                if others.iter().all(fits) {
+                    names.insert(name.to_owned());
+                }
+                names.len() <= MOST_NAMES
+            })?;
+        }
+        Ok(Some(names).filter(|it| it.len() <= MOST_NAMES))
+    }
+
+    /// Calls `each` with the names of stored events that fit `topic`, until it says no.
+    fn names_of(
+        &self,
+        txn: &RoTxn<'_>,
+        topic: &Topic,
+        mut each: impl FnMut(&str) -> bool,
+    ) -> heed::Result<()> {
         let prefix = topic.prefix();
         // From one name to the next, without looking at their events. No name begins with a zero byte, and
         // LMDB takes no empty key.
@@ -104,8 +171,10 @@ impl Store {
             if !name.starts_with(prefix.as_bytes()) {
                 break;
             }
-            if let Some(name) = std::str::from_utf8(name).ok().filter(|name| topic.matches(name)) {
-                found.insert(name.to_owned());
+            if let Some(name) = std::str::from_utf8(name).ok().filter(|name| topic.matches(name))
+                && !each(name)
+            {
+                break;
             }
             from = [name, &[1]].concat();
         }
@@ -113,21 +182,25 @@ impl Store {
     }
 }
 
-/// The `seq` at the end of each key between `key(range.first)` and `key(range.last)`.
+/// The `seq` at the end of each key between `key(first)` and `key(last)` of each part; a part is looked for
+/// when those before it have been read.
 fn index<'t, D: 't>(
     database: Database<Bytes, D>,
     txn: &'t RoTxn<'_>,
-    range: Range,
-    key: impl Fn(u64) -> Vec<u8>,
-) -> heed::Result<Seqs<'t>> {
+    parts: &'t [Range],
+    key: impl Fn(u64) -> Vec<u8> + 't,
+) -> Seqs<'t> {
     let database = database.remap_data_type::<DecodeIgnore>();
-    let (first, last) = (key(range.first), key(range.last));
-    let bounds = (Bound::Included(first.as_slice()), Bound::Included(last.as_slice()));
-    let seq = |entry: heed::Result<(&[u8], ())>| entry.map(|(key, ())| seq_of(key));
-    Ok(match range.backward {
-        false => Box::new(database.range(txn, &bounds)?.map(seq)),
-        true => Box::new(database.rev_range(txn, &bounds)?.map(seq)),
-    })
+    let part = move |part: &Range| -> heed::Result<Seqs<'t>> {
+        let (first, last) = (key(part.first), key(part.last));
+        let bounds = (Bound::Included(first.as_slice()), Bound::Included(last.as_slice()));
+        let seq = |entry: heed::Result<(&[u8], ())>| entry.map(|(key, ())| seq_of(key));
+        Ok(match part.backward {
+            false => Box::new(database.range(txn, &bounds)?.map(seq)),
+            true => Box::new(database.rev_range(txn, &bounds)?.map(seq)),
+        })
+    };
+    Box::new(parts.iter().flat_map(move |it| part(it).unwrap_or_else(|e| Box::new(iter::once(Err(e))))))
 }
 
 /// Several ordered sequences as one.

@@ -92,7 +92,7 @@ fn a_queue_that_stays_full_is_told_and_drains_afterwards() {
     // The writer may or may not have taken the first ones out of the queue by now.
     let mut more = || {
         if let Ok(place) = jobs.try_reserve() {
-            let batch = prepare(events(vec![event("a.b", 1)])).unwrap();
+            let batch = prepare(events(vec![event("a.b", 1)]), PAYLOAD_LIMIT).unwrap();
             waiting.push(submit(Some(Ok(place)), batch).unwrap());
         }
     };
@@ -152,8 +152,9 @@ fn one_batch_that_cannot_be_stored_takes_no_other_with_it() {
     // Its event is damaged, so that repeating it can only fail.
     let mut txn = log.inner.store.write_txn().unwrap();
     log.inner.store.damage(&mut txn, 1).unwrap();
-    let submit =
-        |batch| submit(Some(Ok(log.jobs().unwrap().try_reserve().unwrap())), prepare(batch).unwrap());
+    let submit = |batch| {
+        submit(Some(Ok(log.jobs().unwrap().try_reserve().unwrap())), prepare(batch, PAYLOAD_LIMIT).unwrap())
+    };
     // The writer waits for the transaction with the first; the others are one group.
     let first = submit(events(vec![event("a.b", 1)])).unwrap();
     let group: Vec<_> = (2..20)

@@ -2,14 +2,17 @@
 
 mod access;
 mod events;
+mod filters;
 mod original;
 mod page;
+mod publish;
 mod recordings;
 
 use axum::{
     Router,
     body::{Body, to_bytes},
     http::{HeaderMap, Request, StatusCode},
+    response::IntoResponse as _,
 };
 use serde_json::Value;
 use tower::ServiceExt;

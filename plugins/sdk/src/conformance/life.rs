@@ -14,7 +14,7 @@ pub fn samples(case: &Case) -> Vec<String> {
 fn deliver_all(case: &Case, bench: &Bench) -> Result<(), String> {
     case.events.iter().try_for_each(|event| {
         let delivered = bench.deliver(event.clone());
-        delivered.map(drop).map_err(|error| format!("`{}` is not handled: {}", event.name, chain(&error)))
+        delivered.map(drop).map_err(|error| format!("`{}` is not handled: {}", event.name(), chain(&error)))
     })
 }
 

@@ -114,7 +114,7 @@ pub fn panic(case: &Case) -> Vec<String> {
             // Another box's event: the logs are to stay comparable.
             let elsewhere = Bench::new(case.descriptor).map_err(|it| chain(&it))?;
             if bench.handle(&elsewhere.publish(poison.clone())).is_ok() {
-                return Err(format!("`{}` is no poison: it is handled", poison.name));
+                return Err(format!("`{}` is no poison: it is handled", poison.name()));
             }
         }
         Ok(())

@@ -178,7 +178,7 @@ const COUNT: Route = Route { method: "GET", path: "/count", role: "viewer", desc
 
 fn case(descriptor: Descriptor) -> Case {
     let ended = NewEvent::new(EventName::from_static("recording.ended"), json!({ "recording_id": "a" }));
-    let poison = NewEvent::new(ended.name.clone(), json!({ "poison": true }));
+    let poison = NewEvent::new(ended.name().clone(), json!({ "poison": true }));
     Case::of(descriptor).event(ended.clone()).event(ended).poison(poison)
 }
 

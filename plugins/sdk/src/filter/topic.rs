@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::EventName;
+use crate::{EventName, EventType};
 
 /// A pattern of event names: words of `a-z`, `0-9` and `_` joined by dots, where `*` stands for any one
 /// word and `**`, only at the end, for the rest: any number of words, even none.
@@ -37,7 +37,7 @@ impl Topic {
     pub fn parse(text: &str) -> Result<Self, InvalidTopic> {
         let wrong = |at, reason| InvalidTopic { topic: text.chars().take(128).collect(), at, reason };
         if text.len() > 128 {
-            return Err(wrong(128, "a pattern has at most 128 bytes"));
+            return Err(wrong(text.floor_char_boundary(128), "a pattern has at most 128 bytes"));
         }
         let mut topic = Self { words: Vec::new(), rest: false };
         let mut at = 0;
@@ -88,6 +88,12 @@ impl Topic {
 impl From<EventName> for Topic {
     fn from(name: EventName) -> Self {
         Self { words: name.as_str().split('.').map(|word| Some(word.to_owned())).collect(), rest: false }
+    }
+}
+
+impl<P> From<EventType<P>> for Topic {
+    fn from(event: EventType<P>) -> Self {
+        EventName::from(event).into()
     }
 }
 

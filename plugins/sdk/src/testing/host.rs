@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    BoxFuture, ContextError, Descriptor, Event, EventContext, Filter, Host, NewEvent, Outbox, SecretText,
-    Service, Topic, Work, async_trait,
+    BoxFuture, ContextError, Descriptor, Event, Filter, Host, NewEvent, Outbox, SecretText, Service, Topic,
+    Work, async_trait,
 };
 
 const LONGEST_KEY: usize = 128;
@@ -91,7 +91,7 @@ impl World {
         cause: Option<&Event>,
     ) -> Result<Vec<Arc<Event>>, ContextError> {
         for event in &outbox.events {
-            let name = event.name.as_str();
+            let name = event.name().as_str();
             let fits = |it: &&str| Topic::parse(it).is_ok_and(|topic| topic.matches(name));
             self.permit(self.descriptor.permissions.publish.iter().any(|it| fits(it)), || {
                 format!("publish `{name}`")
@@ -166,20 +166,13 @@ impl Kept {
             bytes[..8].copy_from_slice(&seq.to_be_bytes());
             uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
         };
-        let event = Arc::new(Event {
-            seq,
-            id: id(1),
-            name: event.name,
-            payload: event.payload,
-            context: EventContext {
-                correlation_id: event.correlation_id.unwrap_or_else(|| id(2)),
-                causation_id: event.causation_id,
-                timestamp,
-                source_plugin: event.source_plugin,
-                metadata: event.metadata,
-            },
-            priority: event.priority,
-        });
+        let begins = event.correlation_id.is_none();
+        let mut event = event.accepted(seq, timestamp);
+        event.id = id(1);
+        if begins {
+            event.context.correlation_id = id(2);
+        }
+        let event = Arc::new(event);
         self.events.push(event.clone());
         event
     }

@@ -75,7 +75,7 @@ fn bench() -> Bench {
 }
 
 fn told(what: &str) -> NewEvent {
-    NewEvent::new(RECORDING_ENDED, json!({ "do": what }))
+    NewEvent::new(RECORDING_ENDED.into(), json!({ "do": what }))
 }
 
 #[test]

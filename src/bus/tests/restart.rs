@@ -1,0 +1,125 @@
+//! Stopping, starting again, and what happens in between.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::*;
+
+/// Tells of each delivery and never ends.
+fn hangs() -> (impl Handler, mpsc::UnboundedReceiver<Delivery>) {
+    let (sender, seen) = mpsc::unbounded_channel();
+    let handler = acts(move |delivery| {
+        sender.send(delivery).ok();
+        std::future::pending()
+    });
+    (handler, seen)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_and_second_handlers_are_refused() {
+    let world = World::new().await;
+    for name in ["", "A", "a.b", "a/b", &"a".repeat(65)] {
+        let error = world.bus.subscribe(subscription(name, 1), tells().0).await.unwrap_err();
+        assert!(matches!(error, Error::Name(_)), "{error}");
+    }
+    let running = world.bus.subscribe(subscription("a-b_1", 1), tells().0).await.unwrap();
+    let error = world.bus.subscribe(subscription("a-b_1", 1), tells().0).await.unwrap_err();
+    assert!(matches!(error, Error::Running(_)), "{error}");
+    running.stop(Duration::ZERO).await;
+    world.bus.subscribe(subscription("a-b_1", 1), tells().0).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_begins_where_it_is_told_and_goes_on_where_it_was() {
+    let world = World::new().await;
+    let old = world.publish(event(0, 0)).await;
+    let (handler, mut seen) = tells();
+    let begin = Subscription { start: Start::Beginning, ..subscription("all", 1) };
+    let all = world.bus.subscribe(begin.clone(), handler).await.unwrap();
+    assert_eq!(seen.recv().await.unwrap().event.seq, old.seq);
+    let (handler, mut late) = tells();
+    let now = world.bus.subscribe(subscription("now", 1), handler).await.unwrap();
+    let new = world.publish(event(0, 1)).await;
+    assert_eq!(late.recv().await.unwrap().event.seq, new.seq);
+    all.stop(FOREVER).await;
+    now.stop(FOREVER).await;
+    let missed = world.publish(event(0, 2)).await;
+    let world = world.restart().await;
+    for name in ["all", "now"] {
+        let (handler, mut seen) = tells();
+        let start = Subscription { start: Start::Now, ..subscription(name, 1) };
+        let running = world.bus.subscribe(start, handler).await.unwrap();
+        assert_eq!(seen.recv().await.unwrap().event.seq, missed.seq);
+        world.settled(name).await;
+        running.stop(FOREVER).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn grace_lets_end_what_runs_and_takes_nothing_new() {
+    let world = World::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let handler = acts({
+        let gate = Arc::clone(&gate);
+        move |delivery: Delivery| {
+            let (gate, sender) = (Arc::clone(&gate), sender.clone());
+            async move {
+                sender.send(delivery.event.seq).unwrap();
+                gate.acquire().await.unwrap().forget();
+                Ok(effects(vec![child(&delivery)]))
+            }
+        }
+    });
+    let running = world.bus.subscribe(subscription("a", 1), handler).await.unwrap();
+    let first = world.publish(event(0, 0)).await;
+    world.publish(event(1, 1)).await;
+    assert_eq!(seen.recv().await, Some(first.seq));
+    tokio::join!(running.stop(FOREVER), async { gate.add_permits(2) });
+    assert_eq!(world.named("effect.done").len(), 1);
+    assert_eq!(status(&world.bus, "a").handled, 1);
+    assert!(seen.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_cut_short_is_delivered_again_and_attempts_are_remembered() {
+    let world = World::new().await;
+    let (handler, mut seen) = hangs();
+    let running = world.bus.subscribe(subscription("a", 2), handler).await.unwrap();
+    let event = world.publish(event(0, 1)).await;
+    assert_eq!(seen.recv().await.unwrap().attempt, 1);
+    running.stop(Duration::ZERO).await;
+
+    let world = world.restart().await;
+    let failing = acts(|_| async { Err(HandlerError::retryable("not now")) });
+    let patient = RetryPolicy { retries: 3, base: Duration::from_secs(3600), max: Duration::from_secs(3600) };
+    let slow = Subscription { retry: patient, ..subscription("a", 2) };
+    let running = world.bus.subscribe(slow, failing).await.unwrap();
+    world.until("failed", |bus| status(bus, "a").failed_attempts == 1).await;
+    running.stop(Duration::ZERO).await;
+
+    let world = world.restart().await;
+    let (handler, mut seen) = tells();
+    let running = world.bus.subscribe(subscription("a", 2), handler).await.unwrap();
+    let delivery = seen.recv().await.unwrap();
+    assert_eq!((delivery.event.seq, delivery.attempt), (event.seq, 2));
+    world.settled("a").await;
+    running.stop(FOREVER).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_events_that_are_no_longer_wanted_are_let_go() {
+    let world = World::new().await;
+    let (handler, mut seen) = hangs();
+    let running = world.bus.subscribe(subscription("a", 2), handler).await.unwrap();
+    world.publish(event(0, 0)).await;
+    seen.recv().await.unwrap();
+    running.stop(Duration::ZERO).await;
+    let (handler, mut seen) = tells();
+    let other = Subscription { filter: topic("other.**"), ..subscription("a", 2) };
+    let running = world.bus.subscribe(other, handler).await.unwrap();
+    world.settled("a").await;
+    running.stop(FOREVER).await;
+    assert!(seen.try_recv().is_err());
+}

@@ -1,0 +1,175 @@
+//! The data directory as one service's own. Owns the lock that says so, and opening the log in it: when
+//! that is damaged, a person is told which backup to restore.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{FlockOperation, Gid, Uid, fchown, flock},
+    process::geteuid,
+};
+
+use crate::{
+    config::{Config, Storage},
+    event_log::{self, EventLog, Settings, backup::Backups},
+};
+
+/// What went wrong with the data directory.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is not there and cannot be made.
+    #[error("cannot create `{path}`: choose a directory with --data-dir or storage.data_dir")]
+    Create {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The lock's file does not let us.
+    #[error("cannot {what} `{path}`")]
+    Lock {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A service runs on it.
+    #[error("panotti already runs on `{path}` (process {process}): stop it first, or use another --data-dir")]
+    Running {
+        /// The directory.
+        path: PathBuf,
+        /// Its id, as the service wrote it.
+        process: String,
+    },
+    /// The log cannot be opened, for a reason that a backup does not help against.
+    #[error("cannot open the event log")]
+    Log(#[source] event_log::Error),
+    /// The log is damaged.
+    #[error("cannot open the event log; {advice}")]
+    Damaged {
+        /// The command that helps, if one does.
+        advice: String,
+        /// How it is damaged.
+        #[source]
+        source: event_log::Error,
+    },
+    /// The log's file is empty although there are backups.
+    #[error(
+        "cannot open the event log, its file `{path}` is empty; {advice}. To begin an empty log, remove the file"
+    )]
+    Emptied {
+        /// The file.
+        path: PathBuf,
+        /// The command that helps.
+        advice: String,
+    },
+}
+
+/// Held while a service runs on a data directory, or something else that must not meet one.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock of `dir`, which is created when missing.
+    ///
+    /// # Errors
+    /// [`Error::Running`] when a service has it, [`Error::Create`], [`Error::Lock`].
+    pub fn take(dir: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(dir).map_err(|source| Error::Create { path: dir.to_owned(), source })?;
+        let path = dir.join("lock");
+        let failed = |what| {
+            let path = path.clone();
+            move |source| Error::Lock { what, path, source }
+        };
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(&path).map_err(failed("open"))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut process = String::new();
+                // Without the number, the rest is still true.
+                file.read_to_string(&mut process).ok();
+                let process = process.trim().to_owned();
+                return Err(Error::Running { path: dir.to_owned(), process });
+            }
+            Err(error) => return Err(failed("lock")(error.into())),
+        }
+        let note = |mut file: &File| {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "{}", std::process::id())?;
+            give(file, dir)
+        };
+        note(&file).map_err(failed("write"))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// What root makes in somebody else's directory has to be theirs: the service could not open it.
+fn give(file: &File, dir: &Path) -> io::Result<()> {
+    let dir = fs::metadata(dir)?;
+    if !geteuid().is_root() || dir.uid() == 0 {
+        return Ok(());
+    }
+    Ok(fchown(file, Some(Uid::from_raw(dir.uid())), Some(Gid::from_raw(dir.gid())))?)
+}
+
+/// Opens the log that `config` names.
+///
+/// # Errors
+/// [`Error::Log`]; [`Error::Damaged`] and [`Error::Emptied`] name the backup to restore.
+pub fn open_log(config: &Config) -> Result<EventLog, Error> {
+    let dir = config.storage.events_dir();
+    let path = dir.join("data.mdb");
+    // LMDB takes an empty file for a new log. So it is after a power cut in the first second; later, it is
+    // one that a file system has lost.
+    let length = fs::metadata(&path).map_or(0, |it| it.len());
+    if length == 0 && Backups::new(config.backup_dir()).newest_whole(None).is_some() {
+        let advice = restore_advice(config);
+        if path.exists() {
+            return Err(Error::Emptied { path, advice });
+        }
+        tracing::warn!("There is no event log, a new one begins; {advice}.");
+    }
+    EventLog::open_with(&dir, Settings::from(&config.events)).map_err(|source| match source.is_damage() {
+        true => Error::Damaged { advice: restore_advice(config), source },
+        false => Error::Log(source),
+    })
+}
+
+/// The command that goes back to the newest backup, as a part of a sentence.
+pub fn restore_advice(config: &Config) -> String {
+    let dir = config.backup_dir();
+    match Backups::new(&dir).newest_whole(None) {
+        Some(newest) => {
+            let place = match config.storage.data_dir {
+                ref it if *it == Storage::default().data_dir => String::new(),
+                ref it => format!(" --data-dir {}", quoted(it)),
+            };
+            format!("`panotti backup restore {}{place}` goes back to the newest backup", newest.name)
+        }
+        None => format!(
+            "there is no backup of it in `{}`; to begin an empty log, move `{}` away",
+            dir.display(),
+            config.storage.events_dir().display()
+        ),
+    }
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |it: char| it.is_alphanumeric() || "/._-+:@%".contains(it);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

@@ -1,0 +1,6 @@
+//! Brings bytes to `panotti::fuzzing::condition`, which owns the rules.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    panotti::fuzzing::condition(data);
+});
