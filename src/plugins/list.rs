@@ -5,7 +5,10 @@ use panotti_sdk::Descriptor;
 
 /// The plugins of this binary. A plugin from outside this repository is one dependency in `Cargo.toml` and
 /// one line here.
-pub const PLUGINS: &[Descriptor] = &[];
+pub const PLUGINS: &[Descriptor] = &[
+    #[cfg(feature = "plugin-example")]
+    panotti_example::DESCRIPTOR,
+];
 
 /// A plugin of ours, in this binary or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,4 +20,4 @@ pub struct Known {
 }
 
 /// All plugins of this repository.
-pub const KNOWN: &[Known] = &[];
+pub const KNOWN: &[Known] = &[Known { name: "example", feature: "plugin-example" }];

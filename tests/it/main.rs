@@ -27,6 +27,7 @@ mod original;
 mod page;
 mod pipeline;
 mod room;
+mod template;
 mod tidy;
 #[cfg(feature = "whisper")]
 mod transcribe;

@@ -252,6 +252,30 @@ fn features(tree: &Tree) -> Vec<String> {
             broken.push(format!("Cargo.toml: the feature plugin-{it} has no folder plugins/{it}; drop it"));
         }
     }
+    broken.extend(plugins.iter().flat_map(|it| plugin(tree, it)));
+    broken
+}
+
+/// Every plugin has what its users look for, is in the list, and passes what all plugins pass.
+fn plugin(tree: &Tree, name: &str) -> Vec<String> {
+    let folder = format!("plugins/{name}/");
+    let mut broken = Vec::new();
+    for file in ["README.md", "plugin.yaml.example"] {
+        if !tree.contains_key(&format!("{folder}{file}")) {
+            broken.push(format!("{folder}{file}: write it"));
+        }
+    }
+    if !rust(tree).any(|it| it.0.starts_with(&folder) && it.1.contains("panotti_sdk::conformance!(")) {
+        broken.push(format!("{folder}: let its tests call panotti_sdk::conformance!"));
+    }
+    let list = tree.get("src/plugins/list.rs").and_then(Option::as_deref).unwrap_or_default();
+    let entry = format!("#[cfg(feature = \"plugin-{name}\")]\n    panotti_{name}::DESCRIPTOR,");
+    if !list.contains(&entry) {
+        broken.push(format!("src/plugins/list.rs: add panotti_{name}::DESCRIPTOR to PLUGINS by its feature"));
+    }
+    if !list.contains(&format!("Known {{ name: \"{name}\", feature: \"plugin-{name}\" }}")) {
+        broken.push(format!("src/plugins/list.rs: add {name} to KNOWN"));
+    }
     broken
 }
 
@@ -308,7 +332,8 @@ fn features_and_folders_are_in_step() {
     let manifest =
         "[features]\ndefault = []\n# feature  what\n# alsa  x\n# gone  x\nalsa = []\nplugin-a = []\n[x]\n";
     let bad = [("Cargo.toml", manifest), ("plugins/b/Cargo.toml", ""), ("plugins/sdk/Cargo.toml", "")];
-    assert_eq!(features(&sample(&bad)).len(), 4, "{:#?}", features(&sample(&bad)));
+    // Of the folder b five more are missing: README, example, tests, its entries in PLUGINS and KNOWN.
+    assert_eq!(features(&sample(&bad)).len(), 9, "{:#?}", features(&sample(&bad)));
     holds(&features(&tree()));
 }
 

@@ -4,7 +4,7 @@
 use std::{error::Error, fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::{Event, Filter, NewEvent, Outbox};
@@ -22,8 +22,8 @@ pub trait Host: Send + Sync {
     async fn commit(&self, outbox: Outbox) -> Result<Vec<Arc<Event>>, ContextError>;
     /// The value of `key` in the plugin's state.
     fn state(&self, key: &str) -> Result<Option<Vec<u8>>, ContextError>;
-    /// Keys of the plugin's state that begin with `prefix`, in order, at most 1000.
-    fn state_keys(&self, prefix: &str) -> Result<Vec<String>, ContextError>;
+    /// Keys of the plugin's state that begin with `prefix`, in order, from behind `after`, at most 1000.
+    fn state_keys(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, ContextError>;
     /// Events after `seq`, oldest first, at most `limit`.
     fn events(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, ContextError>;
     /// The event called `id`.
@@ -69,8 +69,9 @@ pub enum ContextError {
         "there is no secret `{0}`: give it as a systemd credential, or as the file secrets/{0} in the data directory, readable by the service alone"
     )]
     NoSecret(String),
-    /// The key of a state row is not 1 to 128 bytes, or its value is larger than 1 MiB.
-    #[error("the state `{key}` cannot be kept: {reason}")]
+    /// The key of a state row is not 1 to 128 bytes, its value is larger than 1 MiB, or not of the type
+    /// that was asked for.
+    #[error("the state `{key}` cannot be used: {reason}")]
     State {
         /// The key.
         key: String,
@@ -91,6 +92,13 @@ pub enum ContextError {
     },
 }
 
+impl ContextError {
+    /// Whether trying again is of no use.
+    pub fn is_permanent(&self) -> bool {
+        matches!(self, Self::Permission { .. } | Self::NoSecret(_) | Self::State { .. })
+    }
+}
+
 impl Context {
     /// A context of `plugin` with `host` behind it.
     pub fn new(plugin: &str, host: Arc<dyn Host>) -> Self {
@@ -108,7 +116,10 @@ impl Context {
     /// [`ContextError::Permission`] and [`ContextError::Host`].
     pub async fn publish(&self, event: NewEvent) -> Result<Arc<Event>, ContextError> {
         let stored = self.host.commit(Outbox::new().publish(event)).await?;
-        stored.into_iter().next().ok_or(ContextError::Work)
+        stored.into_iter().next().ok_or_else(|| ContextError::Host {
+            what: "publish an event",
+            source: "it was taken and did not come back".into(),
+        })
     }
 
     /// Commits events and state together.
@@ -127,12 +138,22 @@ impl Context {
         self.host.state(key)
     }
 
-    /// Keys of the plugin's state that begin with `prefix`, in order, at most 1000.
+    /// What [`Outbox::put_json`] kept as `key`.
+    ///
+    /// # Errors
+    /// [`ContextError::State`] when it is not a `T`, and [`ContextError::Host`].
+    pub fn state_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ContextError> {
+        let value = self.host.state(key)?;
+        let read = value.map(|it| serde_json::from_slice(&it)).transpose();
+        read.map_err(|error| ContextError::State { key: key.to_owned(), reason: error.to_string() })
+    }
+
+    /// Keys of the plugin's state that begin with `prefix`, in order, from behind `after`, at most 1000.
     ///
     /// # Errors
     /// [`ContextError::Host`].
-    pub fn state_keys(&self, prefix: &str) -> Result<Vec<String>, ContextError> {
-        self.host.state_keys(prefix)
+    pub fn state_keys(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, ContextError> {
+        self.host.state_keys(prefix, after)
     }
 
     /// Events after `seq`, oldest first, at most `limit`. Needs [`Service::Events`](crate::Service::Events).

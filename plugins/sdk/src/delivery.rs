@@ -3,9 +3,10 @@
 
 use std::{error::Error, sync::Arc};
 
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::Event;
+use crate::{ContextError, Event};
 
 /// An event on its way to one handler.
 #[derive(Debug, Clone)]
@@ -27,6 +28,21 @@ impl Delivery {
             None => self.event.id.to_string(),
             Some(replay) => format!("{}/{replay}", self.event.id),
         }
+    }
+
+    /// What the event carries, as a `T`.
+    ///
+    /// # Errors
+    /// [`HandlerError::Permanent`], which names the key that does not fit.
+    pub fn payload<T: DeserializeOwned>(&self) -> Result<T, HandlerError> {
+        serde_path_to_error::deserialize(&self.event.payload).map_err(|error| {
+            HandlerError::permanent(format!(
+                "`{}` carries something else than expected at `{}`: {}",
+                self.event.name,
+                error.path(),
+                error.inner()
+            ))
+        })
     }
 }
 
@@ -50,5 +66,11 @@ impl HandlerError {
     /// It will never go better.
     pub fn permanent(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Permanent(cause.into())
+    }
+}
+
+impl From<ContextError> for HandlerError {
+    fn from(error: ContextError) -> Self {
+        if error.is_permanent() { Self::permanent(error) } else { Self::retryable(error) }
     }
 }

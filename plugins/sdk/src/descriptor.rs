@@ -8,14 +8,8 @@ use crate::{Context, Plugin, PluginError};
 
 /// Everything the host knows about a plugin before it is built.
 ///
-/// ```ignore
-/// pub const DESCRIPTOR: Descriptor = Descriptor {
-///     description: "Writes a line for every meeting.",
-///     topics: &["recording.ended"],
-///     permissions: Permissions { publish: &["example.*"], ..Permissions::NONE },
-///     ..Descriptor::of::<Example>("example", env!("CARGO_PKG_VERSION"), include_str!("../plugin.yaml.example"))
-/// };
-/// ```
+/// Written by an author over [`Descriptor::of`], which asks for nothing; the crate's `README.md` shows one
+/// whole.
 #[derive(Debug, Clone, Copy)]
 pub struct Descriptor {
     /// Its name: 1 to 64 of `a-z`, `0-9` and `_`. Also its subscription, the domain of its events, its
@@ -39,10 +33,16 @@ pub struct Descriptor {
     pub example: &'static str,
     /// JSON Schema of its configuration.
     pub config_schema: fn() -> Value,
+    /// The configuration with every default written out, or the first key that does not fit.
+    pub complete: fn(Value) -> Result<Value, PluginError>,
     /// Makes it from a configuration that fits the schema. It does no I/O: that is for
     /// [`Plugin::start`].
     pub build: fn(Value, Context) -> Result<Box<dyn Plugin>, PluginError>,
 }
+
+/// Keys of `config` that every plugin has: the host takes them out before the plugin is built, so that a
+/// plugin's own settings have none of these names.
+pub const HOST_SETTINGS: &[&str] = &["max_concurrent_tasks", "timeout_s", "memory_limit_mib"];
 
 /// What an author writes: how a configuration becomes a plugin.
 pub trait Configured: Plugin + Sized {
@@ -70,6 +70,7 @@ impl Descriptor {
             routes: &[],
             example,
             config_schema: config_schema::<P>,
+            complete: complete::<P>,
             build: build::<P>,
         }
     }
@@ -79,12 +80,19 @@ fn config_schema<P: Configured>() -> Value {
     schemars::schema_for!(P::Config).to_value()
 }
 
-fn build<P: Configured>(config: Value, context: Context) -> Result<Box<dyn Plugin>, PluginError> {
-    let config = serde_path_to_error::deserialize(config).map_err(|error| {
+fn read<P: Configured>(config: Value) -> Result<P::Config, PluginError> {
+    serde_path_to_error::deserialize(config).map_err(|error| {
         let key = error.path().to_string();
         PluginError::Config { key, reason: error.into_inner().to_string() }
-    })?;
-    Ok(Box::new(P::new(config, context)?))
+    })
+}
+
+fn complete<P: Configured>(config: Value) -> Result<Value, PluginError> {
+    serde_json::to_value(read::<P>(config)?).map_err(PluginError::permanent)
+}
+
+fn build<P: Configured>(config: Value, context: Context) -> Result<Box<dyn Plugin>, PluginError> {
+    Ok(Box::new(P::new(read::<P>(config)?, context)?))
 }
 
 /// A plugin that another needs.
@@ -140,4 +148,18 @@ pub struct Route {
     pub role: &'static str,
     /// One sentence for the documentation.
     pub description: &'static str,
+}
+
+impl Route {
+    /// Whether a request is for this route; `path` is decoded, below `/plugins/{name}`.
+    pub fn fits(&self, method: &str, path: &str) -> bool {
+        let is_name = |it: &str| it.starts_with('{') && it.ends_with('}');
+        let mut pattern = self.path.split('/');
+        let mut path = path.split('/');
+        self.method == method
+            && pattern.all(|expected| {
+                path.next().is_some_and(|word| expected == word || (is_name(expected) && !word.is_empty()))
+            })
+            && path.next().is_none()
+    }
 }

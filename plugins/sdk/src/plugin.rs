@@ -6,7 +6,7 @@ use std::error::Error;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Delivery, HandlerError, NewEvent, Request, Response};
+use crate::{ContextError, Delivery, HandlerError, NewEvent, Request, Response};
 
 /// A feature that reacts to events.
 ///
@@ -78,6 +78,17 @@ impl Outbox {
         self
     }
 
+    /// Keeps `value` as `key`, for [`Context::state_json`](crate::Context::state_json).
+    ///
+    /// # Errors
+    /// [`ContextError::State`] when it cannot be written as JSON.
+    pub fn put_json(self, key: &str, value: &impl Serialize) -> Result<Self, ContextError> {
+        match serde_json::to_vec(value) {
+            Ok(value) => Ok(self.put(key, value)),
+            Err(error) => Err(ContextError::State { key: key.to_owned(), reason: error.to_string() }),
+        }
+    }
+
     /// Forgets `key`.
     #[must_use]
     pub fn remove(mut self, key: &str) -> Self {
@@ -129,5 +140,11 @@ impl PluginError {
     /// The value of `key` cannot be used.
     pub fn config(key: &str, reason: impl Into<String>) -> Self {
         Self::Config { key: key.to_owned(), reason: reason.into() }
+    }
+}
+
+impl From<ContextError> for PluginError {
+    fn from(error: ContextError) -> Self {
+        if error.is_permanent() { Self::permanent(error) } else { Self::retryable(error) }
     }
 }

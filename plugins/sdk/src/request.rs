@@ -1,6 +1,6 @@
 //! Requests to a plugin's routes and its answers. Owns the form; leaves HTTP to the host.
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 /// A request to one of a plugin's routes. Who asks has been looked at before.
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 pub struct Request {
     /// The method, upper case.
     pub method: String,
-    /// The path below `/plugins/{name}`.
+    /// The path below `/plugins/{name}`, decoded: `/meetings/42`.
     pub path: String,
     /// The query's parameters, decoded, in order.
     pub query: Vec<(String, String)>,
@@ -16,6 +16,44 @@ pub struct Request {
     pub content_type: Option<String>,
     /// The body, at most 1 MiB.
     pub body: Vec<u8>,
+}
+
+impl Request {
+    /// A request without a body, as a test sends it.
+    pub fn new(method: &str, path: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: Vec::new(),
+            content_type: None,
+            body: Vec::new(),
+        }
+    }
+
+    /// The words of the path, to be matched together with the method:
+    /// `match (request.method.as_str(), &request.segments()[..]) { ("GET", ["meetings", id]) => …`.
+    pub fn segments(&self) -> Vec<&str> {
+        self.path.split('/').filter(|it| !it.is_empty()).collect()
+    }
+
+    /// The first value of a parameter of the query.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|it| it.0 == name).map(|it| it.1.as_str())
+    }
+
+    /// The body, read as JSON.
+    ///
+    /// # Errors
+    /// The answer to give: 400, and where the body does not fit.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Response> {
+        let mut reader = serde_json::Deserializer::from_slice(&self.body);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            Response::problem(400, &format!("the body does not fit at `{}`: {}", error.path(), error.inner()))
+        })?;
+        let rest = reader.end();
+        rest.map_err(|error| Response::problem(400, &format!("the body goes on after its end: {error}")))?;
+        Ok(value)
+    }
 }
 
 /// A plugin's answer.
