@@ -19,11 +19,12 @@ use tokio::{
 
 use crate::{
     bus::Bus,
-    config::Config,
+    config::{Config, Sources},
     data_dir,
     event_log::{Batch, EventLog},
     http::{self, Access},
     pipeline::Pipeline,
+    plugins::{PLUGINS, Plugins, Site},
     recordings::Recordings,
     security::Keys,
     status::{CaptureState, ModelState, Status},
@@ -44,6 +45,7 @@ pub struct Daemon {
     pipeline: Pipeline,
     upkeep: Upkeep,
     bus: Bus,
+    plugins: Plugins,
     /// `None` once it has ended.
     http: Option<JoinHandle<io::Result<()>>>,
     stop_http: oneshot::Sender<()>,
@@ -67,6 +69,15 @@ impl Daemon {
             .build()
             .context("cannot start the HTTP threads")?;
         let bus = Bus::start(log.clone(), runtime.handle().clone()).context("cannot start the event bus")?;
+        let site = Site {
+            settings_dir: config.plugins_dir(),
+            env: Sources::process_env(),
+            data_dir: config.storage.data_dir.clone(),
+            recordings_dir: config.storage.recordings_dir(),
+            credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into),
+        };
+        let plugins = Plugins::start(PLUGINS, site, &log, &bus, runtime.handle())
+            .context("cannot start the plugins")?;
         let keys = Keys::new(log.clone(), std::env::var("API_KEY").ok().filter(|it| !it.is_empty()));
         let (recordings, commands) =
             Recordings::open(log.clone(), &config.storage.recordings_dir(), config.audio.labels.clone())
@@ -83,6 +94,7 @@ impl Daemon {
             recordings: recordings.clone(),
             log: log.clone(),
             bus: bus.clone(),
+            plugins: plugins.clone(),
             keys,
             status: status.clone(),
             config: Arc::new(config),
@@ -104,6 +116,7 @@ impl Daemon {
             pipeline,
             upkeep,
             bus,
+            plugins,
             http,
             stop_http,
             signalled,
@@ -210,6 +223,8 @@ impl Daemon {
         // The server may be gone already.
         self.stop_http.send(()).ok();
         self.pipeline.stop(STOP_WITHIN.saturating_sub(began.elapsed()));
+        let left = STOP_WITHIN.saturating_sub(began.elapsed());
+        self.runtime.block_on(self.plugins.stop(left / 2));
         self.upkeep.stop();
         // What runs then is delivered again after the next start.
         let left = STOP_WITHIN.saturating_sub(began.elapsed());

@@ -8,6 +8,7 @@ pub fn built_with() -> Vec<&'static str> {
         ("systemd", cfg!(feature = "systemd")),
         ("whisper", cfg!(feature = "whisper")),
         ("demo", cfg!(feature = "demo")),
+        ("memory-accounting", cfg!(feature = "memory-accounting")),
         ("plugin-example", cfg!(feature = "plugin-example")),
         ("cuda", cfg!(feature = "cuda")),
         ("vulkan", cfg!(feature = "vulkan")),

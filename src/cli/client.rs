@@ -159,6 +159,15 @@ impl Client {
         Ok((response.status(), json(response)?))
     }
 
+    /// PUT; what was answered.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(super) fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.sign(self.agent.put(self.url(path)));
+        json(self.answer(request.content_type("application/json").send(body.to_string()))?)
+    }
+
     /// DELETE.
     ///
     /// # Errors

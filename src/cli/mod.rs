@@ -9,6 +9,7 @@ pub mod demo;
 pub mod devices;
 pub mod events;
 pub mod key;
+pub mod plugins;
 pub mod serve;
 pub mod transcribe;
 
@@ -60,6 +61,8 @@ pub enum Command {
     Backup(backup::Args),
     /// See, follow, publish and repeat events of a running service.
     Events(events::Args),
+    /// See and manage the plugins of a running service.
+    Plugins(plugins::Args),
 }
 
 impl Command {
@@ -128,6 +131,7 @@ impl Cli {
             Command::Key(args) => key::run(args, config),
             Command::Backup(args) => backup::run(args, config),
             Command::Events(args) => events::run(args, config),
+            Command::Plugins(args) => plugins::run(args, config),
         }
     }
 }

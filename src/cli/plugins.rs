@@ -1,13 +1,16 @@
 //! `panotti plugins`: seeing and managing the plugins of a running service. Owns how they are shown;
 //! leaves doing to the service.
 
-use std::io::{Read as _, Write as _};
+use std::{
+    io::{Read as _, Write as _},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, anyhow};
 use serde_json::{Value, json};
 
 use super::client::{Client, Connection};
-use crate::{config::Loaded, plugins::KNOWN};
+use crate::{config::Config, plugins::KNOWN};
 
 /// `panotti plugins`
 #[derive(Debug, clap::Args)]
@@ -57,8 +60,8 @@ enum Command {
 ///
 /// # Errors
 /// Whatever the service refuses, and a service that does not answer.
-pub fn run(args: &Args, loaded: &Loaded) -> anyhow::Result<()> {
-    let client = args.connection.client(&loaded.config)?;
+pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
+    let client = args.connection.client(config)?;
     let answer = match &args.command {
         Command::List => client.get("/plugins", &[])?,
         Command::Show { name } => client.get(&of(name, "")?, &[])?,
@@ -79,7 +82,7 @@ pub fn run(args: &Args, loaded: &Loaded) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{answer}")?;
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     match &args.command {
         Command::List => list(&mut out, &answer)?,
@@ -96,12 +99,13 @@ pub fn run(args: &Args, loaded: &Loaded) -> anyhow::Result<()> {
             line(&mut out, &answer["status"])?;
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The path of a plugin. A name that is none never gets into it.
 fn of(name: &str, rest: &str) -> anyhow::Result<String> {
-    let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let fits =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if fits {
         return Ok(format!("/plugins/{name}{rest}"));
     }
@@ -146,7 +150,13 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 fn line(out: &mut impl std::io::Write, plugin: &Value) -> std::io::Result<()> {
     let reason = text(plugin, "reason");
     let reason = if reason.is_empty() { String::new() } else { format!("  {reason}") };
-    writeln!(out, "{:<28} {:<9} {:<10}{reason}", text(plugin, "name"), text(plugin, "version"), text(plugin, "state"))
+    writeln!(
+        out,
+        "{:<28} {:<9} {:<10}{reason}",
+        text(plugin, "name"),
+        text(plugin, "version"),
+        text(plugin, "state")
+    )
 }
 
 fn list(out: &mut impl std::io::Write, answer: &Value) -> std::io::Result<()> {

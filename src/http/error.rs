@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{bus, error_chain::chain, event_log, recordings, security};
+use crate::{bus, error_chain::chain, event_log, plugins, recordings, security};
 
 /// A failure in the form of RFC 9457.
 #[derive(Debug, Serialize, ToSchema)]
@@ -169,6 +169,22 @@ impl From<bus::Error> for Problem {
             Error::UnknownSubscription(_) | Error::UnknownDeadLetter { .. } | Error::UnknownReplay(_) => {
                 Self::not_found(error.to_string())
             }
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<plugins::Error> for Problem {
+    fn from(error: plugins::Error) -> Self {
+        use plugins::Error;
+        match error {
+            Error::Unknown { .. } | Error::NotCompiledIn { .. } => Self::not_found(error.to_string()),
+            Error::Settings { ref problems, .. } => {
+                let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                Self::unprocessable(format!("{error}: {}", problems.join("; ")))
+            }
+            Error::NotRunning { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            Error::Log(error) => error.into(),
             error => Self::internal(error),
         }
     }

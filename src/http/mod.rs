@@ -1,8 +1,8 @@
 //! The API and the page. Owns routes, who may use them, and what is said over HTTP; leaves recordings to
 //! `recordings`, history to `event_log` and keys to `security`.
 //!
-//! Every route stands in exactly one of four groups, and the group decides who gets in: `public` (no
-//! key), `viewer`, `operator`, and `original`, whose refusals look as the original's. The group also
+//! Every route stands in exactly one of five groups, and the group decides who gets in: `public` (no
+//! key), `viewer`, `operator`, `admin`, and `original`, whose refusals look as the original's. The group also
 //! writes its part of the OpenAPI document, so that neither can be forgotten.
 
 #![allow(unused_qualifications, reason = "utoipa repeats the types of arguments with their path")]
@@ -181,6 +181,10 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(events::dead_letters::list))
         .routes(routes!(events::replay::list))
         .routes(routes!(events::replay::get))
+        .routes(routes!(plugins::list))
+        .routes(routes!(plugins::get))
+        .routes(routes!(plugins::status))
+        .route("/plugins/{id}/{*path}", axum::routing::any(plugins::call))
         .routes(routes!(system::system))
         .routes(routes!(system::live));
     let operator = OpenApiRouter::new()
@@ -198,6 +202,10 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(events::replay::start))
         .routes(routes!(events::replay::stop))
         .routes(routes!(events::replay::stop_all));
+    let admin = OpenApiRouter::new()
+        .routes(routes!(plugins::enable))
+        .routes(routes!(plugins::disable))
+        .routes(routes!(plugins::configure));
     let media = OpenApiRouter::new().routes(routes!(audio::get));
     let original = OpenApiRouter::new()
         .routes(routes!(original::started))
@@ -208,6 +216,7 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
         .merge(public)
         .merge(auth::allow(viewer, shared, Role::Viewer))
         .merge(auth::allow(operator, shared, Role::Operator))
+        .merge(auth::allow(admin, shared, Role::Admin))
         .merge(media::allow(media, shared))
         .merge(original::allow(original, shared))
 }

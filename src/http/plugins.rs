@@ -140,7 +140,10 @@ pub(super) async fn call(extract::State(shared): State, request: HttpRequest) ->
         (name.to_owned(), format!("/{rest}"))
     };
     let Some(route) = plugins.route(&name, request.method().as_str(), &path)? else {
-        return Err(Problem::not_found(format!("the plugin `{name}` has no route {} {path}", request.method())));
+        return Err(Problem::not_found(format!(
+            "the plugin `{name}` has no route {} {path}",
+            request.method()
+        )));
     };
     let needs = match route.role {
         "viewer" => Role::Viewer,

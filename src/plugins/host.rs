@@ -5,9 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use panotti_sdk::{
     BoxFuture, ContextError, Descriptor, Event, Filter, NewEvent, Outbox, SecretText, Service, Work,
-    async_trait, filter::Topic, names,
+    async_trait, filter::Topic, names, payloads::PluginPermissionDenied,
 };
-use serde_json::json;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -59,8 +58,8 @@ impl PluginHost {
 
     /// The event as this plugin's, if it may publish it.
     fn own(&self, event: NewEvent, parent: Option<&Event>) -> Result<NewEvent, ContextError> {
-        if !self.publish.iter().any(|topic| topic.matches(event.name.as_str())) {
-            return Err(self.refuse("publish", event.name.as_str()));
+        if !self.publish.iter().any(|topic| topic.matches(event.name().as_str())) {
+            return Err(self.refuse("publish", event.name().as_str()));
         }
         let event = event.from_source(self.descriptor.name);
         Ok(match parent {
@@ -70,7 +69,8 @@ impl PluginHost {
     }
 
     fn row(&self, key: &str, value: Option<Vec<u8>>) -> Result<Put, ContextError> {
-        let refuse = |reason: String| ContextError::State { key: key.chars().take(KEY_LIMIT).collect(), reason };
+        let refuse =
+            |reason: String| ContextError::State { key: key.chars().take(KEY_LIMIT).collect(), reason };
         if key.is_empty() || key.len() > KEY_LIMIT {
             return Err(refuse(format!("a key has 1 to {KEY_LIMIT} bytes")));
         }
@@ -95,8 +95,12 @@ impl PluginHost {
     fn refuse(&self, permission: &str, what: &str) -> ContextError {
         let plugin = self.descriptor.name;
         tracing::warn!(plugin, permission, what, "A plugin tried what it may not.");
-        let payload = json!({ "plugin": plugin, "permission": permission, "what": what });
-        let event = NewEvent::new(names::PLUGIN_PERMISSION_DENIED, payload).from_source("core");
+        let payload = PluginPermissionDenied {
+            plugin: plugin.to_owned(),
+            permission: permission.to_owned(),
+            what: what.to_owned(),
+        };
+        let event = NewEvent::of(names::PLUGIN_PERMISSION_DENIED, &payload).from_source("core");
         let log = self.log.clone();
         // The plugin need not wait, and a full queue is no reason to let it through.
         self.runtime.spawn_blocking(move || {
@@ -124,14 +128,18 @@ impl panotti_sdk::Host for PluginHost {
         self.log.get(Table::PluginState, &self.key(key)).map_err(host("read the state"))
     }
 
-    fn state_keys(&self, prefix: &str) -> Result<Vec<String>, ContextError> {
-        let begin = self.key(prefix);
-        let own = self.key("");
+    fn state_keys(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, ContextError> {
+        let (begin, own) = (self.key(prefix), self.key(""));
         let mut keys = Vec::new();
-        if self.log.get(Table::PluginState, &begin).map_err(host("read the state"))?.is_some() {
+        let from = after.map(|it| self.key(it)).filter(|it| *it >= begin);
+        // The key that is the prefix itself comes first, and rows are read after a key.
+        if from.is_none()
+            && self.log.get(Table::PluginState, &begin).map_err(host("read the state"))?.is_some()
+        {
             keys.push(prefix.to_owned());
         }
-        let rows = self.log.rows(Table::PluginState, Some(&begin), KEYS).map_err(host("read the state"))?;
+        let from = from.unwrap_or_else(|| begin.clone());
+        let rows = self.log.rows(Table::PluginState, Some(&from), KEYS).map_err(host("read the state"))?;
         let found = rows.into_iter().map(|(key, _)| key).take_while(|key| key.starts_with(&begin));
         keys.extend(found.filter_map(|key| key.strip_prefix(&own).map(str::to_owned)));
         keys.truncate(KEYS);
@@ -150,7 +158,7 @@ impl panotti_sdk::Host for PluginHost {
 
     fn secret(&self, name: &str) -> Result<SecretText, ContextError> {
         self.allow(Service::Secrets, "secrets")?;
-        secrets::read(&self.site, name)
+        Ok(secrets::secret(&self.site, name)?)
     }
 
     fn directory(&self) -> Result<PathBuf, ContextError> {

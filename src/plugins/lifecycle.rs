@@ -8,15 +8,14 @@
 //!      │          │  └──── stopped, failed: tried again
 //!      └▶ disabled ┘
 //! ```
-//! `failed` follows every state but itself: settings that cannot be used, a dependency that is gone, a start
+//! `failed` follows every state, itself for another reason: settings that cannot be used, a dependency that is gone, a start
 //! that went wrong, a crash, a stop that did not end. `disabled` follows only what does not run.
-
-#![cfg_attr(not(test), expect(dead_code, reason = "the host is not there yet"))]
 
 use std::{collections::VecDeque, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Error;
 
@@ -24,7 +23,7 @@ use super::Error;
 const HISTORY: usize = 50;
 
 /// Where in its life a plugin is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It is in the binary.
@@ -61,7 +60,7 @@ impl State {
             Degraded => matches!(to, Running | Stopping | Failed),
             Stopping => matches!(to, Stopped | Failed),
             Stopped => matches!(to, Configured | Starting | Failed | Disabled),
-            Failed => matches!(to, Configured | Starting | Disabled),
+            Failed => matches!(to, Configured | Starting | Failed | Disabled),
             Disabled => matches!(to, Configured | Failed),
         }
     }
@@ -99,7 +98,7 @@ impl fmt::Display for State {
 }
 
 /// A step from one state to the next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Transition {
     /// From where.
     pub from: State,
@@ -108,6 +107,7 @@ pub struct Transition {
     /// Why, for a person.
     pub reason: String,
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
 }
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use panotti_sdk::{Descriptor, NewEvent, names};
-use serde_json::{Value, json};
+use panotti_sdk::{BoxFuture, Descriptor, NewEvent, names, payloads::PluginConfigChanged};
+use serde_json::Value;
 use tokio::{
     runtime::Handle,
     sync::{Mutex, mpsc, watch},
@@ -19,7 +19,7 @@ use tokio::{
 use super::{
     Error, Plan, PluginStatus, Reconfigured, SettingsProblem, Site, State,
     instance::NotStarted,
-    plan::plan,
+    plan::{Wish, plan},
     settings,
     slot::{Next, STOP_WITHIN, Slot},
 };
@@ -96,17 +96,21 @@ impl Manager {
         self.settled.send_replace(true);
     }
 
-    /// Reads one plugin's settings; what is wrong with them as its reason.
-    fn read(&self, slot: &Slot) -> Result<bool, String> {
+    /// What a plugin's settings ask for; what is wrong with them is a reason to fail.
+    fn read(&self, slot: &Slot) -> Wish {
         match settings::load(&self.site, slot.descriptor) {
             Ok(read) => {
-                let enabled = read.enabled;
+                let (enabled, needed) = (read.enabled, read.dependencies.clone());
                 slot.set_settings(Some(read));
-                slot.held_back().filter(|_| enabled).map_or(Ok(enabled), Err)
+                match slot.held_back() {
+                    _ if !enabled => Wish::Disabled,
+                    Some(reason) => Wish::Failed(reason),
+                    None => Wish::Run(needed),
+                }
             }
-            Err(problems) => {
+            Err(unusable) => {
                 slot.set_settings(None);
-                Err(tell(&problems))
+                if unusable.enabled { Wish::Failed(unusable.to_string()) } else { Wish::Disabled }
             }
         }
     }
@@ -114,12 +118,9 @@ impl Manager {
     /// The caller holds `change`.
     async fn bring_in_line(self: &Arc<Self>) {
         loop {
-            let read: BTreeMap<_, _> = self.slots.iter().map(|(name, slot)| (*name, self.read(slot))).collect();
-            let extra = |name: &str| {
-                let settings = self.slots.get(name).and_then(|it| it.settings());
-                settings.map_or_else(Vec::new, |it| it.dependencies)
-            };
-            let plans = plan(self.descriptors, |name| read.get(name).cloned().unwrap_or(Ok(false)), extra);
+            let read: BTreeMap<_, _> =
+                self.slots.iter().map(|(name, slot)| (*name, self.read(slot))).collect();
+            let plans = plan(self.descriptors, |name| read.get(name).cloned().unwrap_or(Wish::Disabled));
             self.stop_what_must_not_run(&plans).await;
             if *self.stopping.borrow() || self.start_what_may_run(&plans).await {
                 return;
@@ -253,6 +254,18 @@ impl Manager {
         });
     }
 
+    /// Lets a plugin be started after `pause`, unless everything stops.
+    fn start_later(self: Arc<Self>, slot: Arc<Slot>, pause: Duration) -> BoxFuture<()> {
+        Box::pin(async move {
+            let mut stopping = self.stopping.subscribe();
+            let stopped = tokio::time::timeout(pause, stopping.wait_for(|it| *it)).await.is_ok();
+            if !stopped {
+                slot.release();
+                self.reconcile().await;
+            }
+        })
+    }
+
     /// Arranges the restart of a plugin that does not run any more. `false` when it is given up.
     async fn after_failure(self: &Arc<Self>, slot: &Arc<Slot>, reason: &str) -> bool {
         match slot.failed(reason) {
@@ -262,17 +275,7 @@ impl Manager {
             }
             Next::Again(pause) => {
                 slot.enter(State::Failed, &format!("{reason}; tried again in {} s", pause.as_secs())).await;
-                let (manager, slot) = (self.clone(), slot.clone());
-                self.runtime.spawn(async move {
-                    let mut stopping = manager.stopping.subscribe();
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {
-                            slot.release();
-                            manager.reconcile().await;
-                        }
-                        _ = stopping.wait_for(|it| *it) => {}
-                    }
-                });
+                self.runtime.spawn(self.clone().start_later(slot.clone(), pause));
                 true
             }
         }
@@ -289,10 +292,16 @@ impl Manager {
         Ok(self.status(&slot))
     }
 
-    pub(super) async fn configure(self: &Arc<Self>, name: &str, config: Value) -> Result<Reconfigured, Error> {
+    pub(super) async fn configure(
+        self: &Arc<Self>,
+        name: &str,
+        config: Value,
+    ) -> Result<Reconfigured, Error> {
         let slot = self.slot(name)?.clone();
         let _change = self.change.lock().await;
-        let (settings, changed) = settings::with_config(&self.site, slot.descriptor, config)?;
+        let current = slot.settings().map_or(Value::Null, |it| it.shown);
+        let revision = settings::revise(&self.site, slot.descriptor, &current, config)?;
+        let (settings, changed) = (revision.settings.clone(), revision.changed.clone());
         // Built before anything is kept: values that fit the schema may still be unusable.
         let (sender, _) = mpsc::unbounded_channel();
         match slot.build(&settings, sender).await {
@@ -300,24 +309,34 @@ impl Manager {
             Err(NotStarted::Permanent(what) | NotStarted::Retryable(what)) => {
                 return Err(Error::Settings {
                     name: name.to_owned(),
-                    problems: vec![SettingsProblem::of_config(what)],
+                    problems: vec![SettingsProblem {
+                        source: None,
+                        line: None,
+                        column: None,
+                        key: String::new(),
+                        what,
+                        instead: "change the value, nothing was kept".to_owned(),
+                    }],
                 });
             }
         }
-        settings::write(&self.site, slot.descriptor, &settings)?;
+        revision.write()?;
         if !changed.is_empty() {
             self.tell(slot.descriptor, &changed).await;
         }
         slot.forgive();
         slot.stop("it has a new configuration", STOP_WITHIN).await;
         self.bring_in_line().await;
-        Ok(Reconfigured { changed, config: settings.shown(), status: self.status(&slot) })
+        Ok(Reconfigured { changed, config: settings.shown, status: self.status(&slot) })
     }
 
     async fn tell(&self, descriptor: &Descriptor, changed: &[String]) {
-        let payload =
-            json!({ "plugin": descriptor.name, "version": descriptor.version, "changed": changed });
-        let event = NewEvent::new(names::PLUGIN_CONFIG_CHANGED, payload).from_source("core");
+        let payload = PluginConfigChanged {
+            plugin: descriptor.name.to_owned(),
+            version: descriptor.version.to_owned(),
+            changed: changed.to_vec(),
+        };
+        let event = NewEvent::of(names::PLUGIN_CONFIG_CHANGED, &payload).from_source("core");
         if let Err(error) = self.log.append(Batch { events: vec![event], ..Batch::default() }).await {
             tracing::error!(error = chain(&error), "An event was lost.");
         }
@@ -338,7 +357,8 @@ impl Manager {
         for slots in of_depth.into_values().rev() {
             let share = patience.saturating_sub(began.elapsed()) / levels.max(1);
             levels -= 1;
-            join_all(slots.into_iter().map(|slot| slot.stop("the service stops", share.min(STOP_WITHIN)))).await;
+            join_all(slots.into_iter().map(|slot| slot.stop("the service stops", share.min(STOP_WITHIN))))
+                .await;
         }
     }
 
@@ -349,7 +369,8 @@ impl Manager {
     pub(super) fn status(&self, slot: &Slot) -> PluginStatus {
         let descriptor = slot.descriptor;
         let (transition, settings, instance) = (slot.transition(), slot.settings(), slot.instance());
-        let delivery = self.bus.subscription(descriptor.name).ok().flatten();
+        let delivery = self.bus.subscriptions().ok();
+        let delivery = delivery.and_then(|all| all.into_iter().find(|it| it.name == descriptor.name));
         let mut dependencies: Vec<_> = descriptor.dependencies.iter().map(|it| it.name.to_owned()).collect();
         dependencies.extend(settings.iter().flat_map(|it| it.dependencies.clone()));
         PluginStatus {
@@ -358,8 +379,8 @@ impl Manager {
             description: descriptor.description.to_owned(),
             enabled: settings.is_some_and(|it| it.enabled),
             state: slot.state(),
-            reason: transition.as_ref().map(|it| it.reason.clone()).filter(|it| !it.is_empty()),
-            since: transition.map_or_else(jiff::Timestamp::now, |it| it.at),
+            reason: transition.map(|it| it.reason).filter(|it| !it.is_empty()),
+            since: slot.since(),
             health: slot.health(),
             dependencies,
             restarts: slot.restarts(),
@@ -371,9 +392,4 @@ impl Manager {
             lag: delivery.map_or(0, |it| it.lag),
         }
     }
-}
-
-/// Everything that is wrong, in one line.
-fn tell(problems: &[SettingsProblem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

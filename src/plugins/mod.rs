@@ -143,8 +143,10 @@ impl Plugins {
         bus: &Bus,
         runtime: &Handle,
     ) -> Result<Self, Error> {
-        std::fs::create_dir_all(&site.settings_dir)
-            .map_err(|source| Error::Directory { path: site.settings_dir.clone(), source })?;
+        settings::prepare(&site)?;
+        for problem in settings::strangers(&site, descriptors) {
+            tracing::warn!("{problem}");
+        }
         let host = Manager::new(descriptors, site, log, bus, runtime);
         let begin = host.clone();
         runtime.spawn(async move { begin.reconcile().await });
@@ -171,7 +173,7 @@ impl Plugins {
         Ok(PluginDetail {
             status: self.host.status(slot),
             schema: settings::schema(descriptor),
-            config: slot.settings().map_or(Value::Null, |it| it.shown()),
+            config: slot.settings().map_or(Value::Null, |it| it.shown),
             permissions: serde_json::to_value(descriptor.permissions).unwrap_or_default(),
             routes: serde_json::to_value(descriptor.routes).unwrap_or_default(),
             history: slot.history(),
@@ -207,17 +209,7 @@ impl Plugins {
     /// # Errors
     /// [`Error::Unknown`], [`Error::NotCompiledIn`].
     pub fn route(&self, name: &str, method: &str, path: &str) -> Result<Option<&'static Route>, Error> {
-        let fits = |route: &&Route| {
-            let (mut wanted, mut segments) = (route.path.split('/'), path.split('/'));
-            route.method == method
-                && wanted.by_ref().all(|it| {
-                    segments.next().is_some_and(|segment| {
-                        it == segment || (it.starts_with('{') && !segment.is_empty())
-                    })
-                })
-                && segments.next().is_none()
-        };
-        Ok(self.host.slot(name)?.descriptor.routes.iter().find(fits))
+        Ok(self.host.slot(name)?.descriptor.routes.iter().find(|it| it.fits(method, path)))
     }
 
     /// Hands a request to the plugin. The caller has looked at the role that the route asks for.

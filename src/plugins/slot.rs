@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use panotti_sdk::{Descriptor, Filter, Health, NewEvent, names};
-use serde_json::json;
+use jiff::Timestamp;
+use panotti_sdk::{Descriptor, Filter, Health, NewEvent, names, payloads::PluginStateChanged};
 use tokio::sync::mpsc;
 
 use super::{
@@ -30,6 +30,12 @@ const BUDGET: usize = 5;
 const BUDGET_TIME: Duration = Duration::from_secs(600);
 /// Pause before the first restart; doubled each time.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// The life of a plugin as it was left. One that cannot be read is begun anew: only history is lost.
+fn remembered(log: &EventLog, name: &str) -> Life {
+    let row = log.get(Table::Plugins, name).ok().flatten();
+    row.and_then(|row| serde_json::from_slice::<Life>(&row).ok()).map_or_else(Life::new, Life::again)
+}
 
 /// One plugin's place.
 pub(super) struct Slot {
@@ -72,7 +78,7 @@ impl Slot {
         bus: Bus,
     ) -> Self {
         let live = Live {
-            life: Life::load(&log, descriptor.name),
+            life: remembered(&log, descriptor.name),
             settings: None,
             instance: None,
             running: None,
@@ -92,8 +98,12 @@ impl Slot {
         self.live().life.state()
     }
 
+    pub(super) fn since(&self) -> Timestamp {
+        self.live().life.since()
+    }
+
     pub(super) fn transition(&self) -> Option<Transition> {
-        self.live().life.last().cloned()
+        self.live().life.history().next_back().cloned()
     }
 
     pub(super) fn history(&self) -> Vec<Transition> {
@@ -146,22 +156,29 @@ impl Slot {
     pub(super) async fn enter(&self, to: State, reason: &str) {
         let (transition, row) = {
             let mut live = self.live();
-            if live.life.state() == to && live.life.last().is_some_and(|it| it.reason == reason) {
+            if live.life.state() == to && live.life.reason().unwrap_or_default() == reason {
                 return;
             }
             match live.life.enter(to, reason) {
-                Ok(transition) => (transition, live.life.to_row()),
+                Ok(transition) => (transition, serde_json::to_vec(&live.life).unwrap_or_default()),
                 Err(error) => {
-                    tracing::error!(plugin = self.descriptor.name, error = chain(&error), "A step was refused.");
+                    tracing::error!(
+                        plugin = self.descriptor.name,
+                        error = chain(&error),
+                        "A step was refused."
+                    );
                     return;
                 }
             }
         };
         tracing::info!(plugin = self.descriptor.name, from = ?transition.from, to = ?to, reason, "Plugin.");
-        let payload = json!({
-            "plugin": self.descriptor.name, "from": transition.from, "to": to, "reason": reason,
-        });
-        let event = NewEvent::new(names::PLUGIN_STATE_CHANGED, payload).from_source("core");
+        let payload = PluginStateChanged {
+            plugin: self.descriptor.name.to_owned(),
+            from: transition.from.to_string(),
+            to: to.to_string(),
+            reason: reason.to_owned(),
+        };
+        let event = NewEvent::of(names::PLUGIN_STATE_CHANGED, &payload).from_source("core");
         let put = Put { table: Table::Plugins, key: self.descriptor.name.to_owned(), value: Some(row) };
         let batch = Batch { events: vec![event], puts: vec![put], idempotency_key: None };
         if let Err(error) = self.log.append(batch).await {

@@ -24,11 +24,10 @@ pub use event::{Event, EventContext, EventName, EventType, InvalidEventName, New
 pub use filter::{Filter, Topic};
 pub use plugin::{Health, Outbox, Plugin, PluginError};
 pub use request::{Request, Response};
-// Authors derive `JsonSchema` for their configuration.
-pub use schemars;
 
 /// The version of this SDK, semver.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// The page for authors, whose code is compiled as a test.
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../README.md")]

@@ -69,6 +69,16 @@ fn app(dir: &std::path::Path, admin: Option<&str>, access: Access) -> App {
     config.storage.data_dir = dir.to_owned();
     let log = EventLog::open(&config.storage.events_dir()).unwrap();
     let bus = Bus::start(log.clone(), tokio::runtime::Handle::current()).unwrap();
+    let site = crate::plugins::Site {
+        settings_dir: config.plugins_dir(),
+        env: Vec::new(),
+        data_dir: dir.to_owned(),
+        recordings_dir: config.storage.recordings_dir(),
+        credentials_dir: None,
+    };
+    let plugins =
+        Plugins::start(crate::plugins::PLUGINS, site, &log, &bus, &tokio::runtime::Handle::current())
+            .unwrap();
     let (recordings, mut commands) =
         Recordings::open(log.clone(), &config.storage.recordings_dir(), Vec::new()).unwrap();
     std::thread::spawn(move || {
@@ -91,6 +101,7 @@ fn app(dir: &std::path::Path, admin: Option<&str>, access: Access) -> App {
         keys: Keys::new(log.clone(), admin.map(str::to_owned)),
         log,
         bus,
+        plugins,
         status: Arc::default(),
         config: Arc::new(config),
         access,

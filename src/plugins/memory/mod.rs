@@ -1,9 +1,9 @@
-//! Memory by plugin. Owns the counting; with the feature `plugin-memory` every allocation remembers on
+//! Memory by plugin. Owns the counting; with the feature `memory-accounting` every allocation remembers on
 //! whose thread it was made, without it nothing is counted.
 //!
 //! Memory that C libraries take by themselves is not seen.
 
-#[cfg(feature = "plugin-memory")]
+#[cfg(feature = "memory-accounting")]
 mod allocator;
 
 /// For whom memory is counted.
@@ -18,15 +18,15 @@ impl Owner {
 
     /// From here on, memory taken on this thread is this owner's.
     pub(super) fn enter(self) {
-        #[cfg(feature = "plugin-memory")]
+        #[cfg(feature = "memory-accounting")]
         allocator::enter(self.0);
     }
 
     /// Bytes that it holds now; `None` when nothing is counted.
     pub(super) fn bytes(self) -> Option<u64> {
-        #[cfg(feature = "plugin-memory")]
+        #[cfg(feature = "memory-accounting")]
         return (self.0 > 0).then(|| allocator::bytes(self.0));
-        #[cfg(not(feature = "plugin-memory"))]
+        #[cfg(not(feature = "memory-accounting"))]
         None
     }
 }

@@ -10,8 +10,6 @@
 //!   max_concurrent_tasks: 4
 //! ```
 
-#![cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the host is not there yet"))]
-
 mod files;
 mod judge;
 mod overlay;

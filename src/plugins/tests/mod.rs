@@ -126,7 +126,7 @@ async fn the_hostile_do_not_hurt_the_others() {
         })
         .await;
     }
-    #[cfg(feature = "plugin-memory")]
+    #[cfg(feature = "memory-accounting")]
     it.until("the one that leaks is stopped", || {
         let history = it.plugins.get("leaks").unwrap().history;
         history.iter().any(|it| it.reason.contains("more than its 32 MiB"))
