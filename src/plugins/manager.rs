@@ -216,12 +216,10 @@ impl Manager {
     /// Looks after a running plugin until it is stopped or breaks down.
     fn watch(self: &Arc<Self>, slot: Arc<Slot>, mut breakdowns: mpsc::UnboundedReceiver<String>) {
         let manager = self.clone();
-        let of = slot.instance();
+        // Weak: a stopped plugin goes, and with it the sender, which ends this.
+        let Some(of) = slot.instance().map(|it| Arc::downgrade(&it)) else { return };
         self.runtime.spawn(async move {
-            let same = |slot: &Slot| match (slot.instance(), &of) {
-                (Some(now), Some(of)) => Arc::ptr_eq(&now, of),
-                _ => false,
-            };
+            let same = |slot: &Slot| slot.instance().is_some_and(|now| Arc::downgrade(&now).ptr_eq(&of));
             let mut tick = tokio::time::interval(WATCH);
             let mut ticks = 0_u32;
             let reason = loop {

@@ -16,6 +16,8 @@ mod plan;
 mod secrets;
 mod settings;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

@@ -100,6 +100,9 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
             "GET /health/live",
             "GET /health/ready",
             "GET /live",
+            "GET /plugins",
+            "GET /plugins/{id}",
+            "GET /plugins/{id}/status",
             "GET /recordings",
             "GET /recordings/{id}",
             "GET /recordings/{id}/audio",
@@ -115,6 +118,8 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
             "POST /events/replay",
             "POST /events/replay/{id}/stop",
             "POST /events/stop-replay",
+            "POST /plugins/{id}/disable",
+            "POST /plugins/{id}/enable",
             "POST /recordings",
             "POST /recordings/{id}/audio-link",
             "POST /recordings/{id}/pause",
@@ -122,6 +127,7 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
             "POST /recordings/{id}/stop",
             "POST /recordings/{id}/transcribe",
             "PUT /events/filter/{name}",
+            "PUT /plugins/{id}/config",
         ]
     );
     // Every reference leads somewhere.

@@ -30,7 +30,16 @@ fn site(dir: &Path) -> Site {
 }
 
 async fn bench(dir: &Path, descriptors: &'static [Descriptor]) -> Bench {
-    let log = EventLog::open(&dir.join("events")).unwrap();
+    let open = async {
+        loop {
+            match EventLog::open(&dir.join("events")) {
+                Ok(log) => break log,
+                // What was dropped a moment ago ends on other threads.
+                Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        }
+    };
+    let log = tokio::time::timeout(PATIENCE, open).await.unwrap();
     let bus = Bus::start(log.clone(), Handle::current()).unwrap();
     let plugins = Plugins::start(descriptors, site(dir), &log, &bus, &Handle::current()).unwrap();
     tokio::time::timeout(PATIENCE, plugins.settled()).await.unwrap();
@@ -57,7 +66,11 @@ impl Bench {
     /// Waits until `done`, which is looked at whenever something is in the log, and twice a second for
     /// what is not told there.
     #[track_caller]
-    fn until<'a>(&'a self, what: &'a str, mut done: impl FnMut() -> bool + 'a) -> impl Future<Output = ()> + 'a {
+    fn until<'a>(
+        &'a self,
+        what: &'a str,
+        mut done: impl FnMut() -> bool + 'a,
+    ) -> impl Future<Output = ()> + 'a {
         let mut tail = self.log.tail();
         async move {
             let wait = async {
@@ -143,9 +156,12 @@ async fn the_hostile_do_not_hurt_the_others() {
     assert_eq!(states["good"].0, State::Stopped);
     let (state, reason) = &states["never_stops"];
     assert!(*state == State::Failed && reason.contains("abandoned"), "{state:?} {reason}");
-    // The good one's count is exact: nothing was doubled by all that.
-    let counts: Vec<_> = it.events("good.counted").iter().map(|it| it.payload["count"].clone()).collect();
-    assert!(counts.iter().any(|it| *it == json!(EVENTS)), "{counts:?}");
+    // Nothing was doubled by all that.
+    let mut of: Vec<_> = it.events("good.counted").iter().map(|it| it.payload["of"].to_string()).collect();
+    of.sort();
+    of.dedup();
+    assert_eq!(of.len() as u64, EVENTS);
+    assert_eq!(it.events("good.counted").len() as u64, EVENTS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,7 +174,9 @@ async fn a_new_configuration_under_load_loses_nothing() {
         it.happen(n).await;
         if n % 50 == 25 {
             changes += 1;
-            let done = it.plugins.configure("good", json!({ "step": 10 + n })).await.unwrap();
+            let mut config = it.plugins.get("good").unwrap().config;
+            config["step"] = json!(10 + n);
+            let done = it.plugins.configure("good", config).await.unwrap();
             assert_eq!(done.changed, ["step"]);
             assert_eq!(done.config["step"], json!(10 + n));
             assert_eq!(done.status.state, State::Running);
