@@ -61,6 +61,7 @@ impl Daemon {
     pub fn start(config: Config, access: Access) -> anyhow::Result<Self> {
         let status = Arc::new(Status::default());
         let lock = data_dir::Lock::take(&config.storage.data_dir)?;
+        let opening = data_dir::Opening::begin(&config)?;
         let log = data_dir::open_log(&config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -126,6 +127,7 @@ impl Daemon {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let started = payloads::SystemStarted { version, address: address.to_string() };
         tell(&daemon.log, names::SYSTEM_STARTED, &started);
+        drop(opening);
         daemon.wait_for_capture(Duration::from_secs(2));
         tracing::info!(%address, "Listening.");
         Ok(daemon)

@@ -6,6 +6,7 @@ use std::{
     io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 use rustix::{
@@ -60,6 +61,14 @@ pub enum Error {
         /// How it is damaged.
         #[source]
         source: event_log::Error,
+    },
+    /// The last start ended while it read the log, and so does every other reading of it.
+    #[error("the event log in `{path}` is damaged so that reading it ends the program; {advice}")]
+    Deadly {
+        /// Its directory.
+        path: PathBuf,
+        /// The command that helps.
+        advice: String,
     },
     /// The log's file is empty although there are backups.
     #[error(
@@ -123,6 +132,54 @@ fn give(file: &File, dir: &Path) -> io::Result<()> {
         return Ok(());
     }
     Ok(fchown(file, Some(Uid::from_raw(dir.uid())), Some(Gid::from_raw(dir.gid())))?)
+}
+
+/// Says on disk that a start is under way. LMDB has no checksums: a page damaged in the middle of its file
+/// can end the process that reads it. Then this is left behind, and the next start has the log looked over
+/// by another process before it reads it itself.
+#[derive(Debug)]
+pub struct Opening {
+    marker: PathBuf,
+}
+
+impl Opening {
+    /// Begins a start.
+    ///
+    /// # Errors
+    /// [`Error::Deadly`] names the backup to restore; [`Error::Lock`] when the marker cannot be written.
+    pub fn begin(config: &Config) -> Result<Self, Error> {
+        let marker = config.storage.data_dir.join("events.opening");
+        if marker.exists() && config.storage.events_dir().join("data.mdb").exists() && !is_readable(config) {
+            let (path, advice) = (config.storage.events_dir(), restore_advice(config));
+            return Err(Error::Deadly { path, advice });
+        }
+        File::create(&marker).map_err(|source| Error::Lock {
+            what: "write",
+            path: marker.clone(),
+            source,
+        })?;
+        Ok(Self { marker })
+    }
+}
+
+impl Drop for Opening {
+    /// The start is over, well or not: only the end of the process leaves the marker.
+    fn drop(&mut self) {
+        fs::remove_file(&self.marker).ok();
+    }
+}
+
+/// Whether another process can read the whole log. Where none can be started, it is taken to be.
+fn is_readable(config: &Config) -> bool {
+    let Ok(program) = std::env::current_exe() else { return true };
+    let checked = Command::new(program)
+        .args(["backup", "verify", "live", "--data-dir"])
+        .arg(&config.storage.data_dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    checked.map_or(true, |status| status.success())
 }
 
 /// Opens the log that `config` names.

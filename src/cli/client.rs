@@ -66,8 +66,8 @@ impl Connection {
     /// An address that is none, and a key that cannot be read or sent.
     pub(super) fn client(&self, config: &Config) -> anyhow::Result<Client> {
         let base = match &self.server {
-            Some(server) => base(server)?,
-            None => {
+            Some(server) if !server.trim().is_empty() => base(server)?,
+            _ => {
                 let mut address = config.server.listen;
                 if address.ip().is_unspecified() {
                     let loopback = std::net::Ipv4Addr::LOCALHOST;
@@ -103,7 +103,10 @@ impl Connection {
                 .find(|key| !key.trim().is_empty()),
         };
         let Some(key) = text.map(|text| Secret::new(text.trim().to_owned())) else { return Ok(None) };
-        if key.expose().is_empty() || !key.expose().bytes().all(|b| b.is_ascii_graphic()) {
+        if key.expose().is_empty() {
+            bail!("the key file is empty: put the line into it that `panotti key create` printed");
+        }
+        if !key.expose().bytes().all(|b| b.is_ascii_graphic()) {
             bail!("the key is not one: give the line that `panotti key create` printed");
         }
         Ok(Some(key))

@@ -69,13 +69,13 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
         Command::Disable { name } => client.post(&of(name, "/disable")?, &[], &json!({}))?.1,
         Command::Config { name, set, file } => match (set.as_slice(), file) {
             ([], None) => client.get(&of(name, "")?, &[])?["config"].take(),
-            ([], Some(file)) => configure(&client, name, read(file)?)?,
+            ([], Some(file)) => configure(&client, name, &read(file)?)?,
             (set, _) => {
                 let mut config = client.get(&of(name, "")?, &[])?["config"].take();
                 for it in set {
                     change(&mut config, it)?;
                 }
-                configure(&client, name, config)?
+                configure(&client, name, &config)?
             }
         },
     };
@@ -123,7 +123,7 @@ fn read(file: &str) -> anyhow::Result<Value> {
     serde_json::from_str(&text).with_context(|| format!("`{file}` is no JSON"))
 }
 
-fn configure(client: &Client, name: &str, config: Value) -> anyhow::Result<Value> {
+fn configure(client: &Client, name: &str, config: &Value) -> anyhow::Result<Value> {
     client.put(&of(name, "/config")?, &json!({ "config": config }))
 }
 

@@ -4,8 +4,10 @@ use axum::{Json, extract, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::State;
-use crate::status::{CaptureState, ModelState};
+use crate::{
+    plugins::State,
+    status::{CaptureState, ModelState},
+};
 
 /// How the process is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,6 +25,8 @@ pub(super) struct Ready {
     status: &'static str,
     /// Why it is not.
     reasons: Vec<String>,
+    /// Plugins that cannot run, and why; the rest does its work all the same.
+    failed_plugins: Vec<String>,
 }
 
 /// Whether the process answers.
@@ -40,7 +44,7 @@ pub(super) async fn live() -> Json<Live> {
     (status = 200, description = "It does.", body = Ready),
     (status = 503, description = "It does not; `reasons` says why.", body = Ready),
 ))]
-pub(super) async fn ready(extract::State(shared): State) -> (StatusCode, Json<Ready>) {
+pub(super) async fn ready(extract::State(shared): super::State) -> (StatusCode, Json<Ready>) {
     let facts = shared.app.status.facts();
     let mut reasons = Vec::new();
     match facts.capture {
@@ -51,9 +55,12 @@ pub(super) async fn ready(extract::State(shared): State) -> (StatusCode, Json<Re
     if let ModelState::Failed { reason } = facts.model {
         reasons.push(format!("the model cannot be used: {reason}"));
     }
-    if reasons.is_empty() {
-        (StatusCode::OK, Json(Ready { status: "ready", reasons }))
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(Ready { status: "not_ready", reasons }))
-    }
+    let plugins = shared.app.plugins.list().into_iter().filter(|it| it.state == State::Failed);
+    let failed_plugins =
+        plugins.map(|it| format!("{}: {}", it.name, it.reason.unwrap_or_default())).collect();
+    let (code, status) = match reasons.is_empty() {
+        true => (StatusCode::OK, "ready"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+    };
+    (code, Json(Ready { status, reasons, failed_plugins }))
 }

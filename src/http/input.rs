@@ -86,12 +86,18 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         let inner = error.into_inner();
         Problem::unprocessable(match place.as_str() {
             _ if !inner.is_data() => format!("the body is not JSON: {inner}"),
-            "." => format!("the body is not acceptable: {inner}"),
-            place => format!("`{place}` in the body is not acceptable: {inner}"),
+            "." => format!("the body is not acceptable: {}", placeless(&inner.to_string())),
+            place => format!("`{place}` in the body is not acceptable: {}", placeless(&inner.to_string())),
         })
     })?;
     json.end().map_err(|error| Problem::unprocessable(format!("the body is not JSON: {error}")))?;
     Ok(value)
+}
+
+/// What serde says without line and column, which nobody sees who did not write the JSON by hand; the
+/// path says where it is.
+fn placeless(text: &str) -> &str {
+    text.rfind(" at line ").map_or(text, |at| &text[..at])
 }
 
 /// The query string.
@@ -104,7 +110,11 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Shared>> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Shared>) -> Result<Self, Problem> {
         match axum::extract::Query::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
-            Err(error) => Err(Problem::unprocessable(error.body_text())),
+            Err(error) => {
+                let text = error.body_text();
+                let what = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+                Err(Problem::unprocessable(format!("the query is not acceptable: {what}")))
+            }
         }
     }
 }
@@ -119,7 +129,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Shared>> for Place<T> {
     async fn from_request_parts(parts: &mut Parts, state: &Arc<Shared>) -> Result<Self, Problem> {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(place)) => Ok(Self(place)),
-            Err(error) => Err(Problem::not_found(format!("nothing has this path: {}", error.body_text()))),
+            Err(_) => Err(Problem::not_found("nothing has this path: look at /docs for those there are")),
         }
     }
 }

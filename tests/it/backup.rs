@@ -245,6 +245,31 @@ fn a_damaged_log_names_the_backup_to_restore() {
 }
 
 #[test]
+fn a_log_that_ends_whoever_reads_it_is_told_at_the_next_start() {
+    let dir = data_dir(3000);
+    let made = ok(&backup(dir.path(), &["create", "--json"]));
+    let name = made["name"].as_str().unwrap();
+    let path = dir.path().join("events/data.mdb");
+    // Every page but the two first, which are all that opening looks at.
+    let pages = fs::metadata(&path).unwrap().len() / 4096;
+    for page in 2..pages {
+        overwrite(&path, page * 4096, &[0xA5; 4096]);
+    }
+    let serve = || {
+        let mut serve = panotti(&["serve", "--listen", "127.0.0.1:0", "--device", "wav:none.wav"]);
+        serve.arg("--data-dir").arg(dir.path()).output().unwrap()
+    };
+    // The first start may end as it will; the second knows.
+    let first = serve();
+    assert!(!first.status.success());
+    let text = String::from_utf8_lossy(&first.stderr).into_owned();
+    let said = if first.status.code().is_some() { text } else { refused(&serve()) };
+    assert!(said.contains(&format!("panotti backup restore {name}")), "{said}");
+    ok(&backup(dir.path(), &["restore", name, "--json"]));
+    assert_eq!(all(dir.path()).len(), 3000);
+}
+
+#[test]
 fn a_damaged_backup_fails_the_check_and_is_not_restored() {
     let dir = data_dir(300);
     let older = ok(&backup(dir.path(), &["create", "--json"]));

@@ -87,7 +87,7 @@ impl Plugin for Example {
             metadata.insert("key".into(), delivery.key().into());
             metadata.insert("attempt".into(), delivery.attempt.into());
         }
-        let completed = completed(timestamp, &ended.recording_id, metadata);
+        let completed = completed(timestamp, &ended.recording_id, &metadata);
         let key = format!("{MEETING}{}", ended.recording_id);
         Ok(Outbox::new().put_json(&key, &timestamp)?.publish(completed))
     }
@@ -117,7 +117,7 @@ impl Example {
     }
 }
 
-fn completed(timestamp: Timestamp, recording_id: &str, metadata: Map<String, Value>) -> NewEvent {
+fn completed(timestamp: Timestamp, recording_id: &str, metadata: &Map<String, Value>) -> NewEvent {
     let result = json!({ "status": "completed", "timestamp": timestamp, "recording_id": recording_id });
     let payload = json!({ "recording_id": recording_id, "example": result, "metadata": metadata });
     NewEvent::new(COMPLETED, payload)

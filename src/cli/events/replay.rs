@@ -101,6 +101,9 @@ pub(super) fn follow(
     } else {
         let state = replay["state"].as_str().unwrap_or("?");
         out.line(&format!("{state}: {} delivered, {} failed", replay["delivered"], replay["failed"]))?;
+        if replay["delivered"] == 0 && replay["failed"] == 0 && state == "completed" {
+            out.line("No running subscription wanted any of the chosen events (`panotti events stats` lists them).")?;
+        }
     }
     let well = replay["state"] == "completed" && replay["failed"] == 0;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })

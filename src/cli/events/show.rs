@@ -55,7 +55,10 @@ impl Output {
         let time = self.paint(DIM, &time);
         let seq = self.paint(DIM, &format!("{:>8}", event["seq"]));
         let name = self.paint(colour, &format!("{name:<30}"));
-        let payload = shortened(&event["payload"].to_string(), PAYLOAD);
+        // What was said is what a person looks for.
+        let said = event["payload"]["segment"]["text"].as_str();
+        let payload = said.map_or_else(|| event["payload"].to_string(), str::to_owned);
+        let payload = shortened(&payload, PAYLOAD);
         writeln!(self.out, "{time}  {seq}  {name}  {payload}")
     }
 

@@ -24,7 +24,10 @@ pub(super) fn run(
     to: u64,
 ) -> heed::Result<()> {
     for (at, (what, step)) in (1..).zip(STEPS).filter(|(at, _)| (from + 1..=to).contains(at)) {
-        tracing::info!(version = at, what, "Event log: upgrade.");
+        // A new log takes all steps: that is no news.
+        if from > 0 {
+            tracing::info!(version = at, what, "Event log: upgrade.");
+        }
         step(env, txn)?;
         meta.put(txn, SCHEMA_KEY, &at)?;
     }

@@ -148,7 +148,7 @@ pub(in super::super) async fn get(extract::State(shared): State) -> Result<Json<
     blocking(move || {
         let (log, bus, config) = (&shared.app.log, &shared.app.bus, &shared.app.config.events);
         let (count, oldest) = bus.dead_letter_count();
-        let backups = log.read_back(u64::MAX, 1, &Filter::topic(names::BACKUP_COMPLETED.into()))?;
+        let newest = Backups::new(shared.app.config.backup_dir()).newest_whole(None);
         let running = bus.replays()?.iter().filter(|it| it.state == ReplayState::Running).count();
         Ok::<_, Problem>(Json(EventStatus {
             log: LogDocument::new(&log.stats()?, config),
@@ -165,7 +165,7 @@ pub(in super::super) async fn get(extract::State(shared): State) -> Result<Json<
             },
             replays_running: running,
             streams_open: super::super::MAX_STREAMS - shared.streams.available_permits(),
-            last_backup: backups.first().map(|event| event.context.timestamp),
+            last_backup: newest.and_then(|it| it.manifest.ok()).map(|it| it.created_at),
         }))
     })
     .await

@@ -37,8 +37,9 @@ pub fn wrong_types(case: &Case) -> Vec<String> {
     let mut problems = Vec::new();
     for place in places {
         let mut whole = config.clone();
-        let keys = at(&mut whole, &place).and_then(|it| Some(it.as_object()?.keys().cloned().collect()));
-        for key in keys.unwrap_or_else(Vec::new) {
+        let keys =
+            at(&mut whole, &place).and_then(|it| Some(it.as_object()?.keys().cloned().collect::<Vec<_>>()));
+        for key in keys.unwrap_or_default() {
             let mut path = place.clone();
             path.push(key.clone());
             // What fits everywhere is free: then there is no wrong type.
