@@ -306,7 +306,7 @@ fn each_effect_is_there_once_after_sigkill_at_any_instant() {
     let mut random = Random::new();
     let (mut kills, mut in_work, mut in_replay, mut effects, mut letters) = (0, 0, 0, 0, 0);
     let began = Instant::now();
-    for rounds in rounds(100) {
+    for rounds in rounds(200) {
         let dir = tempfile::tempdir().unwrap();
         let (mut seen, mut acknowledged) = (Seen::default(), HashMap::new());
         for round in rounds {

@@ -23,7 +23,7 @@ fn plain(events: Vec<std::sync::Arc<Event>>) -> impl Iterator<Item = Event> {
 fn what_was_acknowledged_survives_sigkill_at_any_instant() {
     let mut random = Random::new();
     let (mut kills, mut heard, mut stored) = (0, 0, 0);
-    for rounds in rounds(24) {
+    for rounds in rounds(100) {
         let dir = tempfile::tempdir().unwrap();
         let mut written = Written::default();
         // All that was ever acknowledged is looked for after each kill.
