@@ -1,5 +1,5 @@
 # A thin face: each target does its own set-up on a fresh Debian or Ubuntu, then calls cargo.
-.PHONY: demo test bench setup setup-test
+.PHONY: demo test bench crash setup setup-test
 SHELL := /bin/bash
 # A cargo that `setup` just installed is not yet on the PATH of this shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -18,6 +18,12 @@ test: setup-test
 
 bench: setup
 	cargo bench --locked --workspace
+
+# Kills processes that write and handle events, each at a random instant, and looks whether anything is lost
+# or there twice. `make test` does a few hundred of these kills.
+crash: export PANOTTI_CRASH_ROUNDS ?= 5000
+crash: setup
+	cargo test --locked --workspace --test it -- --nocapture --test-threads=1 sigkill_at_any_instant
 
 setup:
 	@.ci/setup

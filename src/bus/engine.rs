@@ -224,11 +224,8 @@ impl Engine {
                 continue;
             }
             let log = self.shared.log.clone();
-            self.load = Some(tokio::task::spawn_blocking(move || {
-                let removed = loader::removed(&log, after)?;
-                let page = loader::page(&log, after, free, &filter)?;
-                Ok(Page { missed: page.missed + removed, ..page })
-            }));
+            let read = move || loader::page(&log, after, free, &filter);
+            self.load = Some(tokio::task::spawn_blocking(read));
         }
     }
 

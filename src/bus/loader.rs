@@ -12,7 +12,7 @@ pub(super) struct Page {
     pub(super) events: Vec<Arc<Event>>,
     /// Everything up to here was looked at.
     pub(super) scanned: u64,
-    /// Damaged events that were passed over.
+    /// Events that were passed over: damaged, or removed by retention.
     pub(super) missed: u64,
 }
 
@@ -20,17 +20,18 @@ pub(super) struct Page {
 pub(super) fn page(log: &EventLog, after: u64, limit: usize, filter: &Filter) -> Result<Page, Error> {
     // Before the reading: what comes while it goes on may be behind where it has been.
     let last = *log.tail().borrow();
+    let removed = removed(log, after)?;
     match log.read(after, limit, filter) {
         Ok(events) => {
             let found = events.last().map_or(after, |event| event.seq);
             let scanned = if events.len() < limit { found.max(last) } else { found };
-            Ok(Page { events: events.into_iter().map(Arc::new).collect(), scanned, missed: 0 })
+            Ok(Page { events: events.into_iter().map(Arc::new).collect(), scanned, missed: removed })
         }
         // One by one up to the damaged event, then over it: the others are still delivered.
         Err(Error::Corrupt { .. }) if limit > 1 => page(log, after, 1, filter),
         Err(error @ Error::Corrupt { seq, .. }) => {
             tracing::error!(error = crate::error_chain::chain(&error), "A damaged event is passed over.");
-            Ok(Page { scanned: seq, missed: 1, ..Page::default() })
+            Ok(Page { scanned: seq, missed: removed + 1, ..Page::default() })
         }
         Err(error) => Err(error),
     }
@@ -38,13 +39,7 @@ pub(super) fn page(log: &EventLog, after: u64, limit: usize, filter: &Filter) ->
 
 /// How many events after `after` retention has removed: `seq` has no gaps of its own.
 pub(super) fn removed(log: &EventLog, after: u64) -> Result<u64, Error> {
-    let last = *log.tail().borrow();
-    let next = match log.read(after, 1, &Filter::default()) {
-        Ok(events) => events.first().map_or(last + 1, |event| event.seq),
-        Err(Error::Corrupt { seq, .. }) => seq,
-        Err(error) => return Err(error),
-    };
-    Ok(next.saturating_sub(after + 1))
+    Ok(log.first_seq()?.saturating_sub(after + 1))
 }
 
 /// The event at `seq`, unless it is gone or damaged.

@@ -40,7 +40,7 @@ use std::{
     collections::BTreeMap,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -176,6 +176,8 @@ impl Bus {
             let slot = slots.entry(name).or_insert_with(|| Slot { live: Arc::default(), commands: None });
             slot.commands = Some(commands);
             live = Arc::clone(&slot.live);
+            // Before the first turn of the engine somebody may look.
+            live.lock().unwrap_or_else(PoisonError::into_inner).cursor = ledger.cursor();
         });
         let recalled = (ledger, open);
         let handler = Arc::new(handler);

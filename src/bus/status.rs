@@ -113,7 +113,9 @@ impl Bus {
         let last = *shared.log.tail().borrow();
         let status = |standing: Standing| {
             let (running, live) = slots.get(&standing.name).cloned().unwrap_or_default();
-            let cursor = if running { standing.cursor.max(live.cursor) } else { standing.cursor };
+            // What is on disk may be ahead by a batch: what followed from it, such as the count of dead
+            // letters, is known together with the running subscription's own cursor.
+            let cursor = if running { live.cursor } else { standing.cursor };
             SubscriptionStatus {
                 running,
                 cursor,

@@ -80,7 +80,7 @@ impl Retention {
             self.untold += self.remove(seen, Some(left(self.limit)), stopping)?;
         }
         if self.log.stats()?.bytes_used > self.hard_limit {
-            self.force(seen, stopping)?;
+            self.force(stopping)?;
         }
         self.tell()
     }
@@ -104,18 +104,19 @@ impl Retention {
         Ok(events)
     }
 
-    /// Removes events that somebody has not seen, and says so.
-    fn force(&mut self, seen: u64, stopping: &dyn Fn() -> bool) -> Result<(), Error> {
+    /// Removes the oldest events, seen or not, and says whose they were.
+    fn force(&mut self, stopping: &dyn Fn() -> bool) -> Result<(), Error> {
         let from = self.log.stats()?.first_seq;
         let subscriptions = self.bus.subscriptions()?;
         let events = self.remove(u64::MAX, Some(left(self.hard_limit)), stopping)?;
         let last = self.log.stats()?.first_seq - 1;
-        if last < seen {
+        let missed: Vec<_> =
+            subscriptions.into_iter().filter(|it| it.cursor < last).map(|it| it.name).collect();
+        // What is stored of a subscription may lag behind what it has seen.
+        if missed.is_empty() {
             self.untold += events;
             return Ok(());
         }
-        let missed: Vec<_> =
-            subscriptions.into_iter().filter(|it| it.cursor < last).map(|it| it.name).collect();
         tracing::warn!(
             events,
             last_seq = last,

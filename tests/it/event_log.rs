@@ -2,173 +2,57 @@
 
 use std::{
     collections::HashMap,
-    io::{BufRead as _, BufReader, Read as _},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use panotti::event_log::{Batch, Error, EventLog, Put, Table};
-use panotti_sdk::{Event, EventName, Filter, NewEvent};
-use serde_json::{Value, json};
-use uuid::Uuid;
+use panotti_sdk::Event;
+use serde_json::json;
 
-const DIR: &str = "PANOTTI_TEST_DIR";
-/// Threads that append at the same time.
-const WRITERS: u64 = 4;
-
-/// This binary again, to run one ignored test.
-fn child(command: &mut Command, test: &str, dir: &Path) {
-    command.args(["--exact", &format!("event_log::{test}"), "--ignored", "--nocapture", "--test-threads=1"]);
-    command.env(DIR, dir);
-}
-
-fn child_dir() -> PathBuf {
-    PathBuf::from(std::env::var_os(DIR).expect("run by another test"))
-}
-
-fn event(payload: Value) -> NewEvent {
-    NewEvent::new("test.happened".parse::<EventName>().unwrap(), payload)
-}
+use crate::killed::{
+    Random, Written, all, batch, child, child_dir, event, rounds, run_and_kill, write_until_killed,
+};
 
 /// The events themselves.
 fn plain(events: Vec<std::sync::Arc<Event>>) -> impl Iterator<Item = Event> {
     events.into_iter().map(std::sync::Arc::unwrap_or_clone)
 }
 
-fn all(log: &EventLog, after: u64) -> Vec<Event> {
-    log.read(after, usize::MAX, &Filter::default()).unwrap()
-}
-
-/// The `n`th batch of a writer: one to three events, and a row that says how far the writer is.
-fn batch(writer: u64, n: u64) -> Batch {
-    let of = 1 + n % 3;
-    let part = |part| event(json!({ "writer": writer, "n": n, "part": part, "of": of }));
-    let row = Put {
-        table: Table::Recordings,
-        key: format!("writer-{writer}"),
-        value: Some(n.to_string().into_bytes()),
-    };
-    // Written twice, so that LMDB takes pages at the end of the file and gives them up again.
-    let large = [30_000, 9_000].map(|most| Put {
-        table: Table::Recordings,
-        key: "large".into(),
-        value: Some(vec![7; 3000 + (n * 7919) as usize % most]),
-    });
-    let puts = if n.is_multiple_of(5) { [row].into_iter().chain(large).collect() } else { vec![row] };
-    Batch { events: (0..of).map(part).collect(), puts, idempotency_key: None }
-}
-
 #[test]
 fn what_was_acknowledged_survives_sigkill_at_any_instant() {
-    const ROUNDS: u32 = 24;
-    let dir = tempfile::tempdir().unwrap();
-    let mut random = Random(std::process::id().into());
-    println!("seed {}", random.0);
-    // `seq` by id of all events that were acknowledged, and all that are stored, in order.
-    let mut acknowledged: HashMap<Uuid, u64> = HashMap::new();
-    let mut stored: Vec<Event> = Vec::new();
-    for round in 0..ROUNDS {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        child(&mut command, "child_that_is_killed", dir.path());
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut heard = String::new();
-        // Every sixth is killed while it starts.
-        let wanted = if round % 6 == 5 { 0 } else { 1 + random.below(300) };
-        let mut seen = 0;
-        while seen < wanted {
-            let from = heard.len();
-            assert!(lines.read_line(&mut heard).unwrap() > 0, "the child ended by itself: {heard}");
-            seen += u64::from(heard[from..].starts_with("stored "));
+    let mut random = Random::new();
+    let (mut kills, mut heard, mut stored) = (0, 0, 0);
+    for rounds in rounds(100) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut written = Written::default();
+        // All that was ever acknowledged is looked for after each kill.
+        let mut acknowledged = HashMap::new();
+        for round in rounds {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            child(&mut command, "event_log::child_that_is_killed", dir.path());
+            // Every sixth is killed while it starts.
+            let wanted = if round % 6 == 5 { 0 } else { 1 + random.below(300) };
+            run_and_kill(&mut command, wanted, &mut random, &mut acknowledged);
+            let log = EventLog::open(dir.path()).unwrap();
+            all(&log, written.last_seq()).iter().for_each(|event| written.see(event));
+            written.check(&log, &acknowledged);
+            kills += 1;
         }
-        // The instant is meant to be any.
-        std::thread::sleep(Duration::from_micros(random.below(if wanted == 0 { 30_000 } else { 5_000 })));
-        child.kill().unwrap();
-        lines.read_to_string(&mut heard).unwrap();
-        child.wait().unwrap();
-        // The last line may be cut off.
-        let whole = heard.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        for line in whole.lines().filter_map(|line| line.strip_prefix("stored ")) {
-            let (id, seq) = line.split_once(' ').unwrap();
-            let known = acknowledged.insert(id.parse().unwrap(), seq.parse().unwrap());
-            assert_eq!(known, None, "an id was given twice");
-        }
-        let log = EventLog::open(dir.path()).unwrap();
-        stored.extend(all(&log, stored.len() as u64));
-        check(&log, &stored, &acknowledged);
+        // What the rounds before saw is unchanged.
+        let mut again = Written::default();
+        all(&EventLog::open(dir.path()).unwrap(), 0).iter().for_each(|event| again.see(event));
+        assert_eq!(again, written);
+        (heard, stored) = (heard + acknowledged.len(), stored + written.last_seq());
     }
-    assert!(acknowledged.len() > 500, "{}", acknowledged.len());
-    // What the rounds before saw is unchanged.
-    assert_eq!(all(&EventLog::open(dir.path()).unwrap(), 0), stored);
-    println!("{ROUNDS} kills, {} events acknowledged, {} stored", acknowledged.len(), stored.len());
-}
-
-fn check(log: &EventLog, stored: &[Event], acknowledged: &HashMap<Uuid, u64>) {
-    assert!(stored.iter().map(|event| event.seq).eq(1..=stored.len() as u64), "`seq` is dense");
-    assert_eq!(log.last_seq().unwrap(), stored.len() as u64);
-    let by_id: HashMap<Uuid, u64> = stored.iter().map(|event| (event.id, event.seq)).collect();
-    assert_eq!(by_id.len(), stored.len(), "each is there once");
-    for (id, seq) in acknowledged {
-        assert_eq!(by_id.get(id), Some(seq), "what was acknowledged is there, where it was said to be");
-    }
-    // Batches are whole, the writer's row is that of its last batch, and its order is kept: the child goes
-    // on where the row was.
-    let mut next = [(0, 0); WRITERS as usize];
-    for event in stored {
-        let number = |field: &str| event.payload[field].as_u64().unwrap();
-        let next = &mut next[number("writer") as usize];
-        assert_eq!((number("n"), number("part")), *next, "{event:?}");
-        *next = if number("part") + 1 == number("of") { (next.0 + 1, 0) } else { (next.0, next.1 + 1) };
-    }
-    for (writer, (n, part)) in next.into_iter().enumerate() {
-        assert_eq!((part, progress(log, writer as u64)), (0, n), "batches are stored whole");
-    }
-}
-
-/// How many batches of `writer` are stored.
-fn progress(log: &EventLog, writer: u64) -> u64 {
-    let row = log.get(Table::Recordings, &format!("writer-{writer}")).unwrap();
-    row.map_or(0, |row| String::from_utf8(row).unwrap().parse::<u64>().unwrap() + 1)
+    assert!(heard > 20 * kills, "{heard}");
+    println!("{kills} kills, {heard} events acknowledged, {stored} stored");
 }
 
 #[test]
 #[ignore = "run by what_was_acknowledged_survives_sigkill_at_any_instant"]
 fn child_that_is_killed() {
-    let log = EventLog::open(&child_dir()).unwrap();
-    // The parent's death is the other way to end.
-    let parent = std::os::unix::process::parent_id();
-    std::thread::scope(|scope| {
-        for writer in 0..WRITERS {
-            let log = &log;
-            scope.spawn(move || {
-                let mut n = progress(log, writer);
-                while std::os::unix::process::parent_id() == parent {
-                    let lines: Vec<_> = log
-                        .append_blocking(batch(writer, n))
-                        .unwrap()
-                        .iter()
-                        .map(|event| format!("stored {} {}\n", event.id, event.seq))
-                        .collect();
-                    print!("{}", lines.concat());
-                    n += 1;
-                }
-            });
-        }
-    });
-}
-
-/// xorshift64: the instants shall differ from run to run, and the seed is printed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        for shift in [13, -7, 17_i32] {
-            let it = self.0;
-            self.0 ^= if shift > 0 { it << shift } else { it >> -shift };
-        }
-        self.0 % end
-    }
+    write_until_killed(&EventLog::open(&child_dir()).unwrap(), |_, batch| batch);
 }
 
 #[test]
@@ -183,7 +67,7 @@ fn a_full_disk_is_told_loses_nothing_and_is_got_over() {
         .args(["--mount", "sh", "-ec", r#"mount -t tmpfs -o size=2m tmpfs "$0"; exec "$@""#])
         .arg(dir.path())
         .arg(std::env::current_exe().unwrap());
-    child(&mut command, "child_on_a_full_disk", dir.path());
+    child(&mut command, "event_log::child_on_a_full_disk", dir.path());
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && text.contains("1 passed"), "{text}{}", output.stderr.escape_ascii());

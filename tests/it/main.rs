@@ -15,12 +15,14 @@ mod bad_input;
 mod browser;
 mod config;
 mod crash;
+mod crash_bus;
 mod event_log;
 mod events;
 mod events_cli;
 mod fuzz;
 mod harness;
 mod keys;
+mod killed;
 #[cfg(feature = "systemd")]
 mod notify;
 mod original;

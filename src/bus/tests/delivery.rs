@@ -159,10 +159,14 @@ async fn an_effect_that_cannot_be_stored_takes_no_other_with_it() {
             if delivery.attempt == 1 {
                 barrier.wait().await;
             }
-            let large = n(&delivery.event).is_multiple_of(3);
             let child = child(&delivery);
-            let text = json!({ "text": "x".repeat(PAYLOAD_LIMIT) });
-            Ok(effects(vec![if large { NewEvent::new(child.name().clone(), text) } else { child }]))
+            let (name, large) = (child.name().clone(), json!({ "text": "x".repeat(PAYLOAD_LIMIT) }));
+            Ok(effects(vec![match n(&delivery.event) {
+                0 | 3 | 6 => NewEvent::new(name, large),
+                // A name of the core's, with what it does not carry.
+                4 => NewEvent::new("recording.ended".parse().unwrap(), json!({ "of": 4 })),
+                _ => child,
+            }]))
         }
     });
     let _running = world.bus.subscribe(subscription("a", 8), handler).await.unwrap();
@@ -170,11 +174,13 @@ async fn an_effect_that_cannot_be_stored_takes_no_other_with_it() {
         world.publish(event(n, n.into())).await;
     }
     world.settled("a").await;
-    assert_eq!(world.named("effect.done").len(), 5);
+    assert_eq!((world.named("effect.done").len(), world.named("recording.ended").len()), (4, 0));
     let letters = world.letters();
-    assert_eq!(letters.iter().map(|it| n(&it.event)).collect::<Vec<_>>(), [0, 3, 6]);
-    let errors = &letters[0].errors;
-    assert!(errors[0].contains("cannot be stored") && errors[1].contains("limit"), "{errors:?}");
+    assert_eq!(letters.iter().map(|it| n(&it.event)).collect::<Vec<_>>(), [0, 3, 4, 6]);
+    for (letter, why) in letters.iter().zip(["limit", "limit", "recording.ended", "limit"]) {
+        let errors = &letter.errors;
+        assert!(errors[0].contains("cannot be stored") && errors[1].contains(why), "{errors:?}");
+    }
     assert!(letters.iter().all(|it| it.attempts == 1));
 }
 

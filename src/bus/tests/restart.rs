@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::event_log::Prune;
 
 /// Tells of each delivery and never ends.
 fn hangs() -> (impl Handler, mpsc::UnboundedReceiver<Delivery>) {
@@ -41,7 +42,9 @@ async fn a_subscription_begins_where_it_is_told_and_goes_on_where_it_was() {
     let (handler, mut late) = tells();
     let now = world.bus.subscribe(subscription("now", 1), handler).await.unwrap();
     let new = world.publish(event(0, 1)).await;
-    assert_eq!(late.recv().await.unwrap().event.seq, new.seq);
+    for seen in [&mut seen, &mut late] {
+        assert_eq!(seen.recv().await.unwrap().event.seq, new.seq);
+    }
     all.stop(FOREVER).await;
     now.stop(FOREVER).await;
     let missed = world.publish(event(0, 2)).await;
@@ -122,4 +125,76 @@ async fn open_events_that_are_no_longer_wanted_are_let_go() {
     world.settled("a").await;
     running.stop(FOREVER).await;
     assert!(seen.try_recv().is_err());
+}
+
+fn prune(world: &World, before_seq: u64) {
+    let pruned = world.log.prune(Prune { before_seq, down_to_bytes: None }).unwrap();
+    assert_eq!(pruned.first_seq, before_seq);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_retention_removed_before_it_was_handled_is_counted() {
+    let world = World::new().await;
+    let handler = acts(|delivery: Delivery| async move {
+        if n(&delivery.event) == 0 {
+            std::future::pending::<()>().await;
+        }
+        Ok(Effects::default())
+    });
+    let running = world.bus.subscribe(subscription("a", 2), handler).await.unwrap();
+    // The first stays open below the second, which is done with; the others were never looked at.
+    world.publish(event(0, 0)).await;
+    world.publish(event(1, 1)).await;
+    world.until("handled", |bus| status(bus, "a").handled == 1).await;
+    running.stop(Duration::ZERO).await;
+    for n in 2..8 {
+        world.publish(event(0, n)).await;
+    }
+    prune(&world, 6);
+    let world = world.restart().await;
+    let (handler, mut seen) = tells();
+    let running = world.bus.subscribe(subscription("a", 2), handler).await.unwrap();
+    world.settled("a").await;
+    let order: Vec<_> = std::iter::from_fn(|| seen.try_recv().ok()).map(|it| it.event.seq).collect();
+    assert_eq!(order, [6, 7, 8]);
+    let missed = || status(&world.bus, "a").missed;
+    assert_eq!(missed(), 4, "1, 3, 4 and 5");
+    // It is remembered, and nothing counts twice.
+    running.stop(FOREVER).await;
+    assert_eq!(missed(), 4);
+    let world = world.restart().await;
+    let _running = world.bus.subscribe(subscription("a", 2), tells().0).await.unwrap();
+    assert_eq!(status(&world.bus, "a").missed, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_runs_goes_on_behind_what_retention_removed() {
+    // More than it has in memory: so many that a thread reads them, and so few that none does.
+    for (published, first) in [(300, 290), (270, 265)] {
+        let world = World::new().await;
+        let gate = Arc::new(Semaphore::new(0));
+        let (sender, mut seen) = mpsc::unbounded_channel();
+        let handler = acts({
+            let gate = Arc::clone(&gate);
+            move |delivery: Delivery| {
+                let (gate, sender) = (Arc::clone(&gate), sender.clone());
+                async move {
+                    gate.acquire().await.unwrap().forget();
+                    sender.send(delivery.event.seq).unwrap();
+                    Ok(Effects::default())
+                }
+            }
+        });
+        let _running = world.bus.subscribe(subscription("a", 1), handler).await.unwrap();
+        let events = (0..published).map(|n| event(0, n)).collect();
+        world.log.append(Batch { events, ..Batch::default() }).await.unwrap();
+        world.until("read", |bus| status(bus, "a").waiting == 255).await;
+        prune(&world, first);
+        gate.add_permits(published);
+        world.settled("a").await;
+        let order: Vec<_> = std::iter::from_fn(|| seen.try_recv().ok()).collect();
+        let left = first..=published as u64;
+        assert!(order.iter().copied().eq((1..=256).chain(left)), "{order:?}");
+        assert_eq!(status(&world.bus, "a").missed, first - 257);
+    }
 }
