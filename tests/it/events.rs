@@ -4,8 +4,6 @@ use std::{fs, path::Path};
 
 use panotti_sdk::schema::Registry;
 
-/// Promised, and published by parts that are still to come. An entry goes when its part is there.
-
 /// The code of the package, without its tests.
 fn code(dir: &Path) -> String {
     let entries = fs::read_dir(dir).unwrap().map(|it| it.unwrap().path());

@@ -3,7 +3,6 @@
 
 use axum::{Json, extract};
 use jiff::Timestamp;
-use panotti_sdk::{Filter, names};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,7 +10,7 @@ use super::super::{State, error::Problem, recordings::blocking};
 use crate::{
     bus::{ReplayState, SubscriptionStatus},
     config::{self, Durability},
-    event_log::LogStats,
+    event_log::{LogStats, backup::Backups},
 };
 
 /// How the log and the bus do.
