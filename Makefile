@@ -1,5 +1,5 @@
 # A thin face: each target does its own set-up on a fresh Debian or Ubuntu, then calls cargo.
-.PHONY: demo test bench setup setup-test
+.PHONY: demo test bench bench-log setup setup-test
 SHELL := /bin/bash
 # A cargo that `setup` just installed is not yet on the PATH of this shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -18,6 +18,10 @@ test: setup-test
 
 bench: setup
 	cargo bench --locked --workspace
+
+# Without whisper.cpp, which the log does not need. FULL=1 goes on to 10 million events.
+bench-log: setup
+	cargo bench --locked --no-default-features --bench event_log
 
 setup:
 	@.ci/setup
