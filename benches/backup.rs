@@ -17,13 +17,14 @@ const PAYLOAD: usize = 600;
 
 fn fill(dir: &Path, mib: u64) {
     let log = EventLog::open(dir).unwrap();
-    let name: EventName = "caption.published".parse().unwrap();
+    let name: EventName = "bench.noted".parse().unwrap();
     let text = "Then we agree that the second milestone moves to the end of March. ".repeat(PAYLOAD / 67);
     let mut n = 0;
-    while dir.join("data.mdb").metadata().unwrap().len() < mib << 20 {
+    // The file is longer than that, with a hole.
+    while log.stats().unwrap().bytes_used < mib << 20 {
         let event = |_| {
             n += 1;
-            NewEvent::new(name.clone(), json!({ "text": text, "segment": n })).from_source("core")
+            NewEvent::new(name.clone(), json!({ "text": text, "number": n })).from_source("core")
         };
         log.append_blocking(Batch { events: (0..4000).map(event).collect(), ..Batch::default() }).unwrap();
     }
