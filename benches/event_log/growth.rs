@@ -81,8 +81,8 @@ impl Filled {
                 (&[], Order::NewestFirst, None),
                 (&[], Order::NewestFirst, Some(place)),
                 (&[meeting], Order::NewestFirst, None),
-                (&[topic.clone()], Order::NewestFirst, Some(place)),
-                (&[minute.clone()], Order::OldestFirst, None),
+                (std::slice::from_ref(&topic), Order::NewestFirst, Some(place)),
+                (std::slice::from_ref(&minute), Order::OldestFirst, None),
             ];
             for ((filters, order, cursor), waits) in pages.into_iter().zip(&mut self.waits[1..]) {
                 let from = Instant::now();
