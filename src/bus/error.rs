@@ -17,6 +17,9 @@ pub enum Error {
     /// No such subscription.
     #[error("there is no subscription `{0}`")]
     UnknownSubscription(String),
+    /// No such named filter.
+    #[error("there is no filter `{0}`: make it with `POST /events/filter`")]
+    UnknownFilter(String),
     /// No such dead letter.
     #[error("there is no dead letter of event {seq} for `{subscription}`")]
     UnknownDeadLetter {

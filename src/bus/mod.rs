@@ -145,13 +145,20 @@ impl Bus {
     /// returns, that is on disk. Events that were open and that its filter no longer wants are let go.
     ///
     /// # Errors
-    /// [`Error::Name`], [`Error::Running`], [`Error::Log`], [`Error::Damaged`].
+    /// [`Error::Name`], [`Error::Running`], [`Error::UnknownFilter`], [`Error::Log`], [`Error::Damaged`].
     pub async fn subscribe(
         &self,
-        subscription: Subscription,
+        mut subscription: Subscription,
         handler: impl Handler,
     ) -> Result<Running, Error> {
         let shared = &self.shared;
+        if let Some(name) = &subscription.named_filter {
+            let row = shared.log.get(Table::Filters, name)?;
+            let row = row.ok_or_else(|| Error::UnknownFilter(name.clone()))?;
+            let filter = serde_json::from_slice(&row);
+            let damaged = |error: serde_json::Error| Error::damaged("filter", name, error.to_string());
+            subscription.filter.also = Some(Box::new(filter.map_err(damaged)?));
+        }
         let name = subscription.name.clone();
         if !Subscription::is_name(&name) {
             return Err(Error::Name(name));

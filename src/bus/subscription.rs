@@ -11,6 +11,8 @@ pub struct Subscription {
     pub name: String,
     /// Which events it wants.
     pub filter: Filter,
+    /// The named filter that they have to pass too, as it is when the subscription begins to run.
+    pub named_filter: Option<String>,
     /// Where it begins when it has never run.
     pub start: Start,
     /// Most deliveries at once.
@@ -79,6 +81,7 @@ impl Subscription {
         Self {
             name: name.to_owned(),
             filter,
+            named_filter: None,
             start: Start::Now,
             max_concurrent_tasks: const { NonZeroUsize::new(4).unwrap() },
             timeout: Duration::from_secs(30),

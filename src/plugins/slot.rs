@@ -231,6 +231,7 @@ impl Slot {
         (!topics.is_empty()).then(|| Subscription {
             max_concurrent_tasks: settings.max_concurrent_tasks,
             timeout: Duration::from_secs(settings.timeout_s.into()),
+            named_filter: settings.event_filter.clone(),
             ..Subscription::new(self.descriptor.name, Filter { topics, ..Filter::default() })
         })
     }

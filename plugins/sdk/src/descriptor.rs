@@ -42,7 +42,7 @@ pub struct Descriptor {
 
 /// Keys of `config` that every plugin has: the host takes them out before the plugin is built, so that a
 /// plugin's own settings have none of these names.
-pub const HOST_SETTINGS: &[&str] = &["max_concurrent_tasks", "timeout_s", "memory_limit_mib"];
+pub const HOST_SETTINGS: &[&str] = &["max_concurrent_tasks", "timeout_s", "event_filter", "memory_limit_mib"];
 
 /// What an author writes: how a configuration becomes a plugin.
 pub trait Configured: Plugin + Sized {

@@ -203,6 +203,25 @@ async fn what_nobody_wants_is_not_written_down_one_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_named_filter_narrows_a_subscription() {
+    let world = World::new().await;
+    let narrowed = || Subscription { named_filter: Some("second".into()), ..subscription("a", 1) };
+    let handler = || acts(|_: Delivery| async { Ok(Effects::default()) });
+    let unknown = world.bus.subscribe(narrowed(), handler()).await.unwrap_err();
+    assert!(matches!(&unknown, Error::UnknownFilter(name) if name == "second"), "{unknown:?}");
+    let filter = serde_json::to_vec(&json!({ "where": "payload.n == 2" })).unwrap();
+    let put = Put { table: Table::Filters, key: "second".into(), value: Some(filter) };
+    world.log.append(Batch { puts: vec![put], ..Batch::default() }).await.unwrap();
+    let _running = world.bus.subscribe(narrowed(), handler()).await.unwrap();
+    for n in [1, 2, 3] {
+        world.publish(event(0, n)).await;
+    }
+    world.settled("a").await;
+    world.until("the second is handled", |bus| status(bus, "a").handled == 1).await;
+    assert_eq!(status(&world.bus, "a").handled, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_an_event_stands_can_be_seen() {
     let world = World::new().await;
     let gate = Arc::new(Semaphore::new(0));

@@ -109,6 +109,7 @@ pub(in super::super) async fn list(
         priority: query.priority,
         source: query.source,
         condition: query.condition,
+        also: None,
     };
     let filter = DeadLetterFilter { subscription: query.subscription, filter };
     // One more than asked for tells whether there are more.

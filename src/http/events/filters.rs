@@ -75,13 +75,13 @@ pub(in super::super) struct FilterList {
 
 impl NamedFilter {
     fn new(name: String, filter: Filter) -> Self {
-        let Filter { topics, correlation_id, from, to, priority, source, condition } = filter;
+        let Filter { topics, correlation_id, from, to, priority, source, condition, also: _ } = filter;
         Self { name: Some(name), topics, correlation_id, from, to, priority, source, condition }
     }
 
     fn split(self) -> (Option<String>, Filter) {
         let Self { name, topics, correlation_id, from, to, priority, source, condition } = self;
-        (name, Filter { topics, correlation_id, from, to, priority, source, condition })
+        (name, Filter { topics, correlation_id, from, to, priority, source, condition, also: None })
     }
 }
 

@@ -185,6 +185,7 @@ pub(in super::super) async fn list(
         priority: query.priority,
         source: query.source,
         condition: query.condition,
+        also: None,
     };
     let (items, next) = blocking(move || {
         let filters = selection(&shared, query.filter.as_deref(), own)?;

@@ -165,6 +165,7 @@ impl ReplayOrder {
             priority: self.priority,
             source: self.source,
             condition: self.condition,
+            also: None,
         };
         if own == Filter::default() && self.filter.is_none() && !self.dead_letters {
             return Err(Problem::unprocessable(
@@ -216,6 +217,7 @@ fn both(named: Filter, own: Filter) -> Result<Filter, Problem> {
             (Some(named), Some(own)) => Some(condition(&format!("({named}) and ({own})"))?),
             (named, own) => named.or(own),
         },
+        also: None,
     };
     Ok(both)
 }

@@ -101,6 +101,7 @@ pub(in super::super) async fn stream(
         priority: query.priority,
         source: query.source,
         condition: query.condition,
+        also: None,
     };
     let filters = selection(&shared, query.filter.as_deref(), own)?;
     let permit = shared.streams.clone().try_acquire_owned().map_err(|_| {

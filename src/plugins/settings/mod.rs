@@ -41,6 +41,8 @@ pub struct Settings {
     pub max_concurrent_tasks: NonZeroUsize,
     /// Longest that one delivery may take, s.
     pub timeout_s: u32,
+    /// Named filter that its events have to pass.
+    pub event_filter: Option<String>,
     /// Memory it may hold, MiB.
     pub memory_limit_mib: u32,
     /// The plugin's own settings, with every default: what it is built from.

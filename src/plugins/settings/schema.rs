@@ -31,6 +31,10 @@ pub(super) fn common() -> Value {
             "description": "Longest that handling one event may take.",
             "type": "integer", "minimum": 1, "maximum": 86_400, "default": 300, "x-unit": "s"
         },
+        "event_filter": {
+            "description": "Named filter of the service: only events that pass it too are delivered.",
+            "type": ["string", "null"], "minLength": 1, "maxLength": 64, "default": null
+        },
         "memory_limit_mib": {
             "description": "Memory it may hold; with more it is stopped.",
             "type": "integer", "minimum": 16, "maximum": 65_536, "default": 256, "x-unit": "MiB"

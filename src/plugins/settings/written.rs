@@ -149,6 +149,7 @@ impl<'a> Written<'a> {
     fn settings(&self, complete: &Value) -> Option<Settings> {
         let mut own = complete.get("config")?.as_object()?.clone();
         let shown = Value::Object(own.clone());
+        let event_filter = own.remove("event_filter").and_then(|it| it.as_str().map(str::to_owned));
         let mut common = |key: &str| own.remove(key)?.as_u64();
         let tasks = common("max_concurrent_tasks")?;
         let (timeout, memory) = (common("timeout_s")?, common("memory_limit_mib")?);
@@ -157,6 +158,7 @@ impl<'a> Written<'a> {
             enabled: complete.get("enabled")?.as_bool()?,
             dependencies: names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             max_concurrent_tasks: NonZeroUsize::new(tasks.try_into().ok()?)?,
+            event_filter,
             timeout_s: timeout.try_into().ok()?,
             memory_limit_mib: memory.try_into().ok()?,
             config: if schema::is_unit(self.descriptor) { Value::Null } else { Value::Object(own) },

@@ -59,6 +59,9 @@ pub struct Filter {
     /// Only those for which this holds.
     #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
+    /// Only those that pass this one too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub also: Option<Box<Filter>>,
 }
 
 /// No event can pass, or looking would take too long.
@@ -109,6 +112,7 @@ impl Filter {
             && self.priority.is_none_or(|priority| event.priority >= priority)
             && self.source.as_ref().is_none_or(|source| context.source_plugin.as_ref() == Some(source))
             && self.condition.as_ref().is_none_or(|condition| condition.holds(event))
+            && self.also.as_ref().is_none_or(|also| also.wants(event))
     }
 }
 

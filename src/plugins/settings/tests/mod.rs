@@ -277,6 +277,7 @@ fn the_schema_has_the_settings_of_every_plugin() {
             "api_key",
             "cut",
             "engine",
+            "event_filter",
             "labels",
             "max_concurrent_tasks",
             "memory_limit_mib",
