@@ -24,7 +24,7 @@ use super::{
     slot::{Next, STOP_WITHIN, Slot},
 };
 use crate::{
-    bus::Bus,
+    bus::{Bus, SubscriptionStatus},
     error_chain::chain,
     event_log::{Batch, EventLog},
 };
@@ -133,7 +133,7 @@ impl Manager {
         let mut of_rank: BTreeMap<usize, Vec<&Arc<Slot>>> = BTreeMap::new();
         for slot in self.slots.values().filter(|it| it.instance().is_some()) {
             if !matches!(plans.get(slot.descriptor.name), Some(Plan::Run { .. })) {
-                of_rank.entry(self.depth(slot.descriptor)).or_default().push(slot);
+                of_rank.entry(slot.rank()).or_default().push(slot);
             }
         }
         for slots in of_rank.into_values().rev() {
@@ -156,16 +156,6 @@ impl Manager {
         }
     }
 
-    /// How many plugins lie below it at most: those with more stop first.
-    fn depth(&self, descriptor: &Descriptor) -> usize {
-        fn below(of: &Descriptor, all: &[Descriptor], left: usize) -> usize {
-            let named = |name: &str| all.iter().find(|it| it.name == name);
-            let deeper = of.dependencies.iter().filter_map(|it| named(it.name)).filter(|_| left > 0);
-            deeper.map(|it| 1 + below(it, all, left - 1)).max().unwrap_or(0)
-        }
-        below(descriptor, self.descriptors, self.descriptors.len())
-    }
-
     /// `false` when one could not be started.
     async fn start_what_may_run(self: &Arc<Self>, plans: &BTreeMap<&'static str, Plan>) -> bool {
         let mut of_rank: BTreeMap<usize, Vec<&Arc<Slot>>> = BTreeMap::new();
@@ -173,6 +163,7 @@ impl Manager {
             if let (Plan::Run { rank }, Some(slot)) = (plan, self.slots.get(name))
                 && slot.instance().is_none()
             {
+                slot.set_rank(*rank);
                 of_rank.entry(*rank).or_default().push(slot);
             }
         }
@@ -347,12 +338,12 @@ impl Manager {
             tracing::error!("Plugins are still being started and are abandoned.");
             return;
         };
-        let mut of_depth: BTreeMap<usize, Vec<&Arc<Slot>>> = BTreeMap::new();
+        let mut of_rank: BTreeMap<usize, Vec<&Arc<Slot>>> = BTreeMap::new();
         for slot in self.slots.values().filter(|it| it.instance().is_some()) {
-            of_depth.entry(self.depth(slot.descriptor)).or_default().push(slot);
+            of_rank.entry(slot.rank()).or_default().push(slot);
         }
-        let mut levels = u32::try_from(of_depth.len()).unwrap_or(u32::MAX);
-        for slots in of_depth.into_values().rev() {
+        let mut levels = u32::try_from(of_rank.len()).unwrap_or(u32::MAX);
+        for slots in of_rank.into_values().rev() {
             let share = patience.saturating_sub(began.elapsed()) / levels.max(1);
             levels -= 1;
             join_all(slots.into_iter().map(|slot| slot.stop("the service stops", share.min(STOP_WITHIN))))
@@ -361,14 +352,23 @@ impl Manager {
     }
 
     pub(super) fn list(&self) -> Vec<PluginStatus> {
-        self.slots.values().map(|slot| self.status(slot)).collect()
+        let deliveries = self.deliveries();
+        self.slots.values().map(|slot| Self::told(slot, &deliveries)).collect()
     }
 
     pub(super) fn status(&self, slot: &Slot) -> PluginStatus {
+        Self::told(slot, &self.deliveries())
+    }
+
+    /// How the subscriptions do; a log that cannot be read is told elsewhere.
+    fn deliveries(&self) -> Vec<SubscriptionStatus> {
+        self.bus.subscriptions().unwrap_or_default()
+    }
+
+    fn told(slot: &Slot, deliveries: &[SubscriptionStatus]) -> PluginStatus {
         let descriptor = slot.descriptor;
         let (transition, settings, instance) = (slot.transition(), slot.settings(), slot.instance());
-        let delivery = self.bus.subscriptions().ok();
-        let delivery = delivery.and_then(|all| all.into_iter().find(|it| it.name == descriptor.name));
+        let delivery = deliveries.iter().find(|it| it.name == descriptor.name);
         let mut dependencies: Vec<_> = descriptor.dependencies.iter().map(|it| it.name.to_owned()).collect();
         dependencies.extend(settings.iter().flat_map(|it| it.dependencies.clone()));
         PluginStatus {
@@ -384,9 +384,9 @@ impl Manager {
             restarts: slot.restarts(),
             memory_bytes: instance.as_ref().and_then(|it| it.memory_bytes()),
             cpu_ms: instance.map_or(0, |it| u64::try_from(it.cpu_time().as_millis()).unwrap_or(u64::MAX)),
-            handled: delivery.as_ref().map_or(0, |it| it.handled),
-            failed_attempts: delivery.as_ref().map_or(0, |it| it.failed_attempts),
-            dead_letters: delivery.as_ref().map_or(0, |it| it.dead_letters),
+            handled: delivery.map_or(0, |it| it.handled),
+            failed_attempts: delivery.map_or(0, |it| it.failed_attempts),
+            dead_letters: delivery.map_or(0, |it| it.dead_letters),
             lag: delivery.map_or(0, |it| it.lag),
         }
     }

@@ -53,6 +53,8 @@ struct Live {
     settings: Option<Settings>,
     instance: Option<Arc<Instance>>,
     running: Option<Running>,
+    /// Of its plan when it was started: those of a higher rank stop before it.
+    rank: usize,
     health: Option<Health>,
     restarts: VecDeque<Instant>,
     restarted: u32,
@@ -82,6 +84,7 @@ impl Slot {
             settings: None,
             instance: None,
             running: None,
+            rank: 0,
             health: None,
             restarts: VecDeque::new(),
             restarted: 0,
@@ -92,6 +95,14 @@ impl Slot {
 
     fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn rank(&self) -> usize {
+        self.live().rank
+    }
+
+    pub(super) fn set_rank(&self, rank: usize) {
+        self.live().rank = rank;
     }
 
     pub(super) fn state(&self) -> State {
