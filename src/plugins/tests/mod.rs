@@ -240,6 +240,26 @@ async fn what_is_disabled_stays_so_and_keeps_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_that_keeps_failing_is_given_up_until_it_is_enabled_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = EventLog::open(&dir.path().join("events")).unwrap();
+    let bus = Bus::start(log.clone(), Handle::current()).unwrap();
+    let good = &only(&["good"])[0];
+    let slot = slot::Slot::new(good, 0, Arc::new(site(dir.path())), log, bus);
+    let pauses: Vec<_> = (0..5)
+        .map(|_| match slot.failed("it broke") {
+            slot::Next::Again(pause) => pause.as_secs(),
+            slot::Next::GiveUp(reason) => panic!("too early: {reason}"),
+        })
+        .collect();
+    assert_eq!(pauses, [1, 2, 4, 8, 16]);
+    assert!(matches!(slot.failed("it broke"), slot::Next::GiveUp(why) if why.contains("it broke")));
+    assert!(slot.held_back().is_some());
+    slot.forgive();
+    assert!(slot.held_back().is_none() && matches!(slot.failed("again"), slot::Next::Again(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn names_that_are_none() {
     let dir = tempfile::tempdir().unwrap();
     let it = bench(dir.path(), only(&["good"])).await;
