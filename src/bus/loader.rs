@@ -21,11 +21,11 @@ pub(super) fn page(log: &EventLog, after: u64, limit: usize, filter: &Filter) ->
     // Before the reading: what comes while it goes on may be behind where it has been.
     let last = *log.tail().borrow();
     let removed = removed(log, after)?;
-    match log.read(after, limit, filter) {
+    match log.read_new(after, limit, filter) {
         Ok(events) => {
             let found = events.last().map_or(after, |event| event.seq);
             let scanned = if events.len() < limit { found.max(last) } else { found };
-            Ok(Page { events: events.into_iter().map(Arc::new).collect(), scanned, missed: removed })
+            Ok(Page { events, scanned, missed: removed })
         }
         // One by one up to the damaged event, then over it: the others are still delivered.
         Err(Error::Corrupt { .. }) if limit > 1 => page(log, after, 1, filter),
