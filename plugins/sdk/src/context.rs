@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::{Event, Filter, NewEvent, Outbox};
+use crate::{Event, Filter, NewEvent, Outbox, files, payloads::Transcript};
 
 /// A future that may be kept.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -34,6 +34,16 @@ pub trait Host: Send + Sync {
     fn directory(&self) -> Result<PathBuf, ContextError>;
     /// Where recordings lie.
     fn recordings(&self) -> Result<PathBuf, ContextError>;
+    /// The directory below which the box keeps everything.
+    fn data_directory(&self) -> PathBuf;
+    /// Writes `tracks` of a recording down, merged; the box's live captions go first.
+    fn transcribe(
+        &self,
+        recording_id: String,
+        tracks: Vec<AudioTrack>,
+    ) -> BoxFuture<Result<Transcript, ContextError>>;
+    /// Whether a plugin called `name` is to run here and has not failed.
+    fn expects(&self, name: &str) -> bool;
     /// Runs `work` on a thread for such.
     fn blocking(&self, work: Work) -> BoxFuture<Result<(), ContextError>>;
     /// Ready when the plugin is to stop.
@@ -78,6 +88,22 @@ pub enum ContextError {
         /// Why.
         reason: String,
     },
+    /// A path that a setting names is none that can be used.
+    #[error("the path `{path}` cannot be used: {reason}")]
+    Path {
+        /// The path.
+        path: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A service cannot do what was asked, now or ever.
+    #[error("the {service} cannot do it: {reason}")]
+    Service {
+        /// Which.
+        service: &'static str,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// Blocking work panicked or was given up.
     #[error("the work did not end")]
     Work,
@@ -95,7 +121,7 @@ pub enum ContextError {
 impl ContextError {
     /// Whether trying again is of no use.
     pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::Permission { .. } | Self::NoSecret(_) | Self::State { .. })
+        !matches!(self, Self::Work | Self::Host { .. })
     }
 }
 
@@ -196,6 +222,37 @@ impl Context {
         self.host.recordings()
     }
 
+    /// The path that a setting names: absolute, or below the box's data directory, for which a leading
+    /// `data/` stands too, as in the original's settings.
+    ///
+    /// # Errors
+    /// [`ContextError::Path`].
+    pub fn resolve(&self, path: &str) -> Result<PathBuf, ContextError> {
+        files::resolve(&self.host.data_directory(), path)
+            .map_err(|reason| ContextError::Path { path: path.to_owned(), reason })
+    }
+
+    /// Writes tracks of a recording down with the box's transcriber, merged in order of start. Live
+    /// captions go first, so that this takes long while a meeting is on. Needs
+    /// [`Service::Transcriber`](crate::Service::Transcriber).
+    ///
+    /// # Errors
+    /// [`ContextError::Service`] without a usable model, or when audio cannot be read or the recording is
+    /// deleted; [`ContextError::Permission`]; [`ContextError::Host`] when the box stops.
+    pub async fn transcribe(
+        &self,
+        recording_id: &str,
+        tracks: Vec<AudioTrack>,
+    ) -> Result<Transcript, ContextError> {
+        self.host.transcribe(recording_id.to_owned(), tracks).await
+    }
+
+    /// Whether the events of a plugin called `name` are to be expected: it is compiled in, enabled and has
+    /// not failed.
+    pub fn expects(&self, name: &str) -> bool {
+        self.host.expects(name)
+    }
+
     /// Runs work that keeps the processor, or waits without tokio, on a thread for such.
     ///
     /// # Errors
@@ -219,6 +276,18 @@ impl Context {
     pub fn stopping(&self) -> BoxFuture<()> {
         self.host.stopping()
     }
+}
+
+/// Sound that belongs together, to be written down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AudioTrack {
+    /// WAV files that follow one another without a gap.
+    pub files: Vec<PathBuf>,
+    /// Who speaks in channels that have no label of their own.
+    pub label: Option<String>,
+    /// Who speaks in each channel, in order. A channel without a label, or with an empty one, is mixed with
+    /// the others like it.
+    pub channel_labels: Vec<String>,
 }
 
 /// A secret in a configuration, by name: `api_key: { secret: OPENAI }`. The secret itself never stands in

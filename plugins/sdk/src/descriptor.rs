@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Context, Plugin, PluginError};
+use crate::{Context, Event, NewEvent, Plugin, PluginError};
 
 /// Everything the host knows about a plugin before it is built.
 ///
@@ -27,6 +27,9 @@ pub struct Descriptor {
     pub topics: &'static [&'static str],
     /// What it may do beyond handling events.
     pub permissions: Permissions,
+    /// What to publish when an event is given up, so that no failure is silent: whichever way its last
+    /// attempt failed, also by taking too long or by a panic. Gets the event and the errors in one line.
+    pub given_up: Option<GivenUp>,
     /// Its part of the API, below `/plugins/{name}`.
     pub routes: &'static [Route],
     /// `plugin.yaml.example`: written as `plugins.d/{name}.yaml` at the first start.
@@ -39,6 +42,9 @@ pub struct Descriptor {
     /// [`Plugin::start`].
     pub build: fn(Value, Context) -> Result<Box<dyn Plugin>, PluginError>,
 }
+
+/// See [`Descriptor::given_up`].
+pub type GivenUp = fn(&Event, &str) -> Option<NewEvent>;
 
 /// Keys of `config` that every plugin has: the host takes them out before the plugin is built, so that a
 /// plugin's own settings have none of these names.
@@ -67,6 +73,7 @@ impl Descriptor {
             dependencies: &[],
             topics: &[],
             permissions: Permissions::NONE,
+            given_up: None,
             routes: &[],
             example,
             config_schema: config_schema::<P>,

@@ -1,5 +1,5 @@
 //! What a Panotti plugin is written against. Owns the event as everyone sees it; leaves storage,
-//! delivery and the plugin host to the `panotti` package. It does no I/O. For authors: `README.md`.
+//! delivery and the plugin host to the `panotti` package. Its only I/O is in `files`. For authors: `README.md`.
 
 #[cfg(feature = "testing")]
 pub mod conformance;
@@ -7,6 +7,7 @@ mod context;
 mod delivery;
 mod descriptor;
 mod event;
+pub mod files;
 pub mod filter;
 pub mod names;
 pub mod payloads;
@@ -17,9 +18,11 @@ pub mod schema;
 pub mod testing;
 
 pub use async_trait::async_trait;
-pub use context::{BoxFuture, Context, ContextError, Host, SecretRef, SecretText, Work};
+pub use context::{AudioTrack, BoxFuture, Context, ContextError, Host, SecretRef, SecretText, Work};
 pub use delivery::{Delivery, HandlerError};
-pub use descriptor::{Configured, Dependency, Descriptor, HOST_SETTINGS, Permissions, Route, Service};
+pub use descriptor::{
+    Configured, Dependency, Descriptor, GivenUp, HOST_SETTINGS, Permissions, Route, Service,
+};
 pub use event::{Event, EventContext, EventName, EventType, InvalidEventName, NewEvent, Priority};
 pub use filter::{Filter, Topic};
 pub use plugin::{Health, Outbox, Plugin, PluginError};

@@ -30,6 +30,8 @@ events! {
         RECORDING_ENDED = "recording.ended": RecordingEnded,
         /// Title, attendees or metadata were changed.
         RECORDING_UPDATED = "recording.updated": RecordingUpdated,
+        /// Somebody wants it written down again; carries what its end does.
+        TRANSCRIPTION_REQUESTED = "recording.transcription_requested": RecordingEnded,
         /// It and its files are gone.
         RECORDING_DELETED = "recording.deleted": RecordingDeleted,
         /// Something was said just now.
@@ -106,12 +108,20 @@ events! {
         DESKTOP_NOTIFICATION_COMPLETED = "desktop_notification.completed": NotificationCompleted,
         /// They could not be told.
         DESKTOP_NOTIFICATION_ERROR = "desktop_notification.error": NotificationError,
+        /// There is a message for whoever has the page open.
+        DESKTOP_NOTIFICATION_OFFERED = "desktop_notification.offered": NotificationOffered,
     }
     "cleanup_files" {
         /// Files that are no longer needed were removed.
         CLEANUP_FILES_COMPLETED = "cleanup_files.completed": CleanupCompleted,
         /// They could not be removed.
         CLEANUP_FILES_ERROR = "cleanup_files.error": CleanupError,
+    }
+    "directory_sync" {
+        /// Files were copied elsewhere.
+        DIRECTORY_SYNC_COMPLETED = "directory_sync.completed": SyncCompleted,
+        /// They could not be copied; it is tried again.
+        DIRECTORY_SYNC_ERROR = "directory_sync.error": SyncError,
     }
     "example" {
         /// The example plugin did its work.

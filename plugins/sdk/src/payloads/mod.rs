@@ -17,14 +17,15 @@ pub use self::{
     plugin::{PluginConfigChanged, PluginPermissionDenied, PluginStateChanged},
     recording::{
         CaptionPublished, CaptionSkipped, Origin, RecordingDeleted, RecordingEnded, RecordingPosition,
-        RecordingStarted, RecordingUpdated, Segment, StreamFormat, Track, TranscriptionCompleted,
-        TranscriptionConfig, TranscriptionError, Word,
+        RecordingStarted, RecordingUpdated, Segment, StreamFormat, Track, TrackSource, Transcript,
+        TranscriptionCompleted, TranscriptionConfig, TranscriptionError, Word,
     },
     stages::{
         Cleanup, CleanupCompleted, CleanupConfig, CleanupError, ExampleCompleted, ExampleError,
         ExampleResult, MeetingNotes, MeetingNotesCompleted, MeetingNotesError, NoiseReduction,
-        NoiseReductionCompleted, NoiseReductionError, NoiseReductionMethod, NotesInput, Notification,
-        NotificationCompleted, NotificationConfig, NotificationError, StageError,
+        NoiseReductionCompleted, NoiseReductionError, NoiseReductionMethod, NotesInput, NotesWriter,
+        Notification, NotificationChannel, NotificationCompleted, NotificationConfig, NotificationError,
+        NotificationOffered, StageError, Sync, SyncCompleted, SyncError, Urgency,
     },
     system::{
         CaptureLost, CaptureOpened, CaptureOverrun, KeyChanged, ModelFailed, ModelLoaded, Nothing,

@@ -17,13 +17,36 @@ pub enum Origin {
     Client,
 }
 
+/// What a track was recorded from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackSource {
+    /// The room.
+    #[default]
+    Microphone,
+    /// The far end: what a computer played in the call.
+    System,
+}
+
+impl TrackSource {
+    fn is_microphone(&self) -> bool {
+        *self == Self::Microphone
+    }
+}
+
 /// One track of a recording.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Track {
     /// Speaker label of the whole track; `null` when channels carry labels or nobody said.
     pub label: Option<String>,
     /// WAV file below the recordings' directory, or the recording's own folder when it ends in `/`.
     pub path: String,
+    /// What it was recorded from. Absent: the microphone.
+    #[serde(default, skip_serializing_if = "TrackSource::is_microphone")]
+    pub source: TrackSource,
+    /// Labels of its channels, in order; a channel without one is heard together with the others like it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channel_labels: Vec<String>,
 }
 
 /// How samples lie in the audio.
@@ -165,6 +188,19 @@ pub struct CaptionSkipped {
     pub waiting_ms: u64,
 }
 
+/// A whole recording, written down: what stands in its `transcript.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Transcript {
+    /// The language, ISO 639-1.
+    pub language: String,
+    /// Length of the audio, ms.
+    pub duration_ms: u64,
+    /// The model that wrote it.
+    pub model: String,
+    /// In order of start.
+    pub segments: Vec<Segment>,
+}
+
 /// How a recording was written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TranscriptionConfig {
@@ -193,6 +229,18 @@ pub struct TranscriptionCompleted {
     pub config: TranscriptionConfig,
     /// Whatever is known of the meeting beside title and attendees.
     pub metadata: Map<String, Value>,
+    /// What the meeting is called.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// Who took part: names or e-mail addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attendees: Vec<String>,
+    /// When the meeting began, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// All files that were written, `output_file` among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// A recording could not be written down.

@@ -54,6 +54,7 @@ macro_rules! stage {
 stage!(noise_reduction: "Cleaning the audio", NoiseReductionCompleted(NoiseReduction), NoiseReductionError);
 stage!(meeting_notes: "Writing notes", MeetingNotesCompleted(MeetingNotes), MeetingNotesError);
 stage!(desktop_notification: "Telling people", NotificationCompleted(Notification), NotificationError);
+stage!(directory_sync: "Copying files elsewhere", SyncCompleted(Sync), SyncError);
 stage!(cleanup_files: "Removing files", CleanupCompleted(Cleanup), CleanupError);
 stage!(example: "The example", ExampleCompleted(ExampleResult), ExampleError);
 
@@ -86,6 +87,15 @@ pub struct NoiseReduction {
     pub method: Option<NoiseReductionMethod>,
     /// The plugin's settings that matter for it.
     pub config: Map<String, Value>,
+    /// How much quieter the stretches without speech are, dB; absent where nothing was cleaned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain_db: Option<f32>,
+    /// All files that were written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// What could not be cleaned and why, for people: the transcript is made from the original there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// What notes were made from.
@@ -93,6 +103,16 @@ pub struct NoiseReduction {
 pub struct NotesInput {
     /// The transcript's file.
     pub transcript: String,
+}
+
+/// Who wrote notes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NotesWriter {
+    /// A language model.
+    LanguageModel,
+    /// The box by itself, from sentences of the transcript.
+    Extract,
 }
 
 /// Notes were written.
@@ -110,6 +130,18 @@ pub struct MeetingNotes {
     pub input_paths: NotesInput,
     /// The plugin's settings that matter for it, never a key.
     pub config: Map<String, Value>,
+    /// Who wrote them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_by: Option<NotesWriter>,
+    /// Why it was not the language model, for people; absent where it was, or where none is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Whether text of the meeting left the box for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_the_box: bool,
+    /// All files that were written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// How people are told.
@@ -117,6 +149,64 @@ pub struct MeetingNotes {
 pub struct NotificationConfig {
     /// Whether the notes are opened at once.
     pub auto_open: bool,
+}
+
+/// One way of telling people, and how it went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotificationChannel {
+    /// `desktop`, `page`, `webhook`, `email` or `ntfy`.
+    pub channel: String,
+    /// Whether it was really taken there.
+    pub sent: bool,
+    /// Why not, and what to do; absent where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// How much a message matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Urgency {
+    /// Something went on.
+    Info,
+    /// Somebody should look.
+    Warning,
+    /// Something is broken.
+    Error,
+}
+
+/// A message for whoever has the page open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotificationOffered {
+    /// The same for every repetition of the message.
+    pub key: String,
+    /// One line.
+    pub title: String,
+    /// One sentence.
+    pub message: String,
+    /// How much it matters.
+    pub urgency: Urgency,
+    /// The recording it is about; `null` when it is about the box.
+    pub recording_id: Option<String>,
+}
+
+/// Files of a recording were copied elsewhere, or files that belong to none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sync {
+    /// Always `completed`.
+    pub status: Completed,
+    /// When, UTC.
+    pub timestamp: Timestamp,
+    /// From where.
+    pub source: String,
+    /// To where.
+    pub destination: String,
+    /// Files that were copied or brought up to date.
+    pub copied: u64,
+    /// Files that were removed there because they are gone here.
+    pub removed: u64,
+    /// Bytes that were copied.
+    pub bytes: u64,
 }
 
 /// People were told that notes are ready.
@@ -134,6 +224,9 @@ pub struct Notification {
     pub notification_sent: bool,
     /// How people are told.
     pub config: NotificationConfig,
+    /// Each way that was tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<NotificationChannel>,
 }
 
 /// Which files are removed, and when.
@@ -160,6 +253,15 @@ pub struct Cleanup {
     pub cleaned_files: Vec<String>,
     /// Which files are removed, and when.
     pub config: CleanupConfig,
+    /// Whether nothing was removed and `cleaned_files` are those that would have been.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Their size, bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Why they were removed where it was not the end of a meeting's work, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// The example did its work.

@@ -17,6 +17,7 @@ fn recordings() -> Vec<(&'static str, Value)> {
         "recording_id": ID, "title": "Weekly", "attendees": ["Bo"], "timestamp": AT, "origin": "client",
         "tracks": tracks, "metadata": metadata, "format": null,
     });
+    let far_end = json!([{ "label": null, "path": "s.wav", "source": "system", "channel_labels": ["Anna", ""] }]);
     let mut adopted = started.clone();
     adopted["origin"] = "device".into();
     adopted["format"] = json!({ "sample": "S16_LE", "rate_hz": 48_000, "channels": 2 });
@@ -40,6 +41,14 @@ fn recordings() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "recording.transcription_requested",
+            json!({
+                "recording_id": ID, "title": "Weekly", "attendees": ["Bo"], "timestamp": AT,
+                "origin": "client", "duration_ms": 1500, "interrupted": true, "problem": "no disk",
+                "tracks": far_end, "metadata": metadata,
+            }),
+        ),
+        (
             "recording.updated",
             json!({ "recording_id": ID, "title": "Weekly", "attendees": [], "metadata": metadata }),
         ),
@@ -52,6 +61,15 @@ fn recordings() -> Vec<(&'static str, Value)> {
                 "recording_id": ID, "status": "completed", "timestamp": AT, "output_file": "x/transcript.json",
                 "segments": 2, "duration_ms": 1500, "config": { "model": "base.en", "language": "en" },
                 "metadata": metadata,
+            }),
+        ),
+        (
+            "transcription_local.completed",
+            json!({
+                "recording_id": ID, "status": "completed", "timestamp": AT, "output_file": "x.json",
+                "segments": 2, "duration_ms": 1500, "config": { "model": "base.en", "language": "en" },
+                "metadata": metadata, "title": "Weekly", "attendees": ["Bo"], "started_at": AT,
+                "files": ["x.json", "x.srt"],
             }),
         ),
         (
@@ -135,7 +153,67 @@ fn stages() -> Vec<(&'static str, Value)> {
             "input_paths": { "transcript": "x_merged.md" }, "config": { "model_name": "llama3.1:8b" },
         }),
     );
+    let mut extracted = notes.clone();
+    extracted["meeting_notes"]["written_by"] = "extract".into();
+    extracted["meeting_notes"]["problem"] = "Ollama does not answer".into();
+    extracted["meeting_notes"]["files"] = json!(["x_meeting_notes.md"]);
+    let mut remote = notes.clone();
+    remote["meeting_notes"]["written_by"] = "language_model".into();
+    remote["meeting_notes"]["left_the_box"] = true.into();
     vec![
+        (
+            "directory_sync.completed",
+            stage(
+                "directory_sync",
+                json!({
+                    "status": "completed", "timestamp": AT, "source": "data/notes", "destination": "/mnt/n",
+                    "copied": 2, "removed": 1, "bytes": 4096,
+                }),
+            ),
+        ),
+        ("directory_sync.error", failed("directory_sync")),
+        (
+            "desktop_notification.offered",
+            json!({
+                "key": "k", "title": "Notes are ready", "message": "Those of Weekly.", "urgency": "info",
+                "recording_id": ID,
+            }),
+        ),
+        ("meeting_notes_local.completed", extracted),
+        (
+            "noise_reduction.completed",
+            stage(
+                "noise_reduction",
+                json!({
+                    "status": "completed", "timestamp": AT, "recording_id": ID, "output_path": "clean.wav",
+                    "system_audio_path": null, "microphone_audio_path": "m.wav", "method": null,
+                    "config": {}, "gain_db": 6.5, "files": ["clean.wav"], "problem": "no far end",
+                }),
+            ),
+        ),
+        (
+            "desktop_notification.completed",
+            stage(
+                "desktop_notification",
+                json!({
+                    "status": "completed", "timestamp": AT, "recording_id": ID, "notes_path": "n.md",
+                    "notification_sent": true, "config": { "auto_open": false },
+                    "channels": [{ "channel": "page", "sent": true },
+                        { "channel": "email", "sent": false, "error": "refused" }],
+                }),
+            ),
+        ),
+        (
+            "cleanup_files.completed",
+            stage(
+                "cleanup_files",
+                json!({
+                    "status": "completed", "timestamp": AT, "recording_id": ID, "cleaned_files": ["clean.wav"],
+                    "config": { "include_dirs": ["data"], "exclude_dirs": [], "cleanup_delay": 5 },
+                    "dry_run": true, "bytes": 4096, "reason": "the disk is short of space",
+                }),
+            ),
+        ),
         (
             "noise_reduction.completed",
             stage(
@@ -150,7 +228,7 @@ fn stages() -> Vec<(&'static str, Value)> {
         ("noise_reduction.error", failed("noise_reduction")),
         ("meeting_notes_local.completed", notes.clone()),
         ("meeting_notes_local.error", failed("meeting_notes")),
-        ("meeting_notes_remote.completed", notes),
+        ("meeting_notes_remote.completed", remote),
         ("meeting_notes_remote.error", failed("meeting_notes")),
         (
             "desktop_notification.completed",

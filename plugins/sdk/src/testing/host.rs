@@ -2,7 +2,7 @@
 //! host promise a plugin; leaves calling the plugin to the bench.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     panic,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    BoxFuture, ContextError, Descriptor, Event, Filter, Host, NewEvent, Outbox, SecretText, Service, Topic,
-    Work, async_trait,
+    AudioTrack, BoxFuture, ContextError, Descriptor, Event, Filter, Host, NewEvent, Outbox, SecretText,
+    Service, Topic, Work, async_trait, payloads::Transcript,
 };
 
 const LONGEST_KEY: usize = 128;
@@ -37,6 +37,12 @@ struct Kept {
     done: HashSet<String>,
     audit: Vec<String>,
     secrets: BTreeMap<String, String>,
+    /// What the transcriber answers, in order; the last stays.
+    transcripts: VecDeque<Result<Transcript, String>>,
+    /// What it was asked for.
+    asked: Vec<(String, Vec<AudioTrack>)>,
+    /// Plugins that run beside this one.
+    neighbours: BTreeSet<String>,
     /// Calls of the context until the one that panics.
     panic_in: Option<u32>,
 }
@@ -64,6 +70,27 @@ impl World {
 
     pub(super) fn keep_secret(&self, name: &str, secret: &str) {
         self.kept().secrets.insert(name.to_owned(), secret.to_owned());
+    }
+
+    /// See [`super::Bench::transcript`].
+    pub(super) fn will_say(&self, answer: Result<Transcript, String>) {
+        self.kept().transcripts.push_back(answer);
+    }
+
+    /// See [`super::Bench::asked_of_transcriber`].
+    pub(super) fn asked(&self) -> Vec<(String, Vec<AudioTrack>)> {
+        self.kept().asked.clone()
+    }
+
+    /// See [`super::Bench::neighbour`].
+    pub(super) fn set_neighbour(&self, name: &str, runs: bool) {
+        let mut kept = self.kept();
+        if runs { kept.neighbours.insert(name.to_owned()) } else { kept.neighbours.remove(name) };
+    }
+
+    /// Where the box keeps everything.
+    pub(super) fn data_directory(&self) -> PathBuf {
+        self.directory.path().to_owned()
     }
 
     /// See [`super::Bench::panic_in_context`].
@@ -237,6 +264,38 @@ impl Host for InstanceHost {
         self.world.enter();
         self.world.permit_service(Service::Recordings)?;
         self.world.folder("recordings")
+    }
+
+    fn data_directory(&self) -> PathBuf {
+        self.world.data_directory()
+    }
+
+    fn transcribe(
+        &self,
+        recording_id: String,
+        tracks: Vec<AudioTrack>,
+    ) -> BoxFuture<Result<Transcript, ContextError>> {
+        self.world.enter();
+        let world = self.world.clone();
+        Box::pin(async move {
+            world.permit_service(Service::Transcriber)?;
+            // A real one takes its time.
+            tokio::task::yield_now().await;
+            let mut kept = world.kept();
+            kept.asked.push((recording_id, tracks));
+            let last = kept.transcripts.len() <= 1;
+            let answer =
+                if last { kept.transcripts.front().cloned() } else { kept.transcripts.pop_front() };
+            let nothing = || Err("no model is set: set transcription.model".to_owned());
+            answer
+                .unwrap_or_else(nothing)
+                .map_err(|reason| ContextError::Service { service: "transcriber", reason })
+        })
+    }
+
+    fn expects(&self, name: &str) -> bool {
+        self.world.enter();
+        self.world.kept().neighbours.contains(name)
     }
 
     fn blocking(&self, work: Work) -> BoxFuture<Result<(), ContextError>> {

@@ -10,6 +10,7 @@ mod tests;
 use std::{
     collections::BTreeMap,
     io,
+    path::PathBuf,
     pin::pin,
     sync::{Arc, mpsc},
     task::Poll,
@@ -23,8 +24,8 @@ use uuid::Uuid;
 pub use self::example::{Example, InvalidExample};
 use self::host::{InstanceHost, World};
 use crate::{
-    Context, Delivery, Descriptor, Event, Filter, HOST_SETTINGS, HandlerError, Health, NewEvent, Outbox,
-    Plugin, PluginError, Request, Response, Topic,
+    AudioTrack, Context, Delivery, Descriptor, Event, Filter, HOST_SETTINGS, HandlerError, Health, NewEvent,
+    Outbox, Plugin, PluginError, Request, Response, Topic, payloads::Transcript,
 };
 
 /// Longest that a plugin may take to start.
@@ -140,6 +141,29 @@ impl Bench {
         self
     }
 
+    /// What the transcriber says to the next request, or why it cannot. The last answer given stays; without
+    /// any there is no model.
+    pub fn transcript(&mut self, answer: Result<Transcript, String>) -> &mut Self {
+        self.world.will_say(answer);
+        self
+    }
+
+    /// What the transcriber was asked to write down: recording and tracks, oldest first.
+    pub fn asked_of_transcriber(&self) -> Vec<(String, Vec<AudioTrack>)> {
+        self.world.asked()
+    }
+
+    /// Says whether another plugin called `name` runs on the box. None does unless this says so.
+    pub fn neighbour(&mut self, name: &str, runs: bool) -> &mut Self {
+        self.world.set_neighbour(name, runs);
+        self
+    }
+
+    /// Where the box keeps everything; recordings lie in `recordings` below it.
+    pub fn data_directory(&self) -> PathBuf {
+        self.world.data_directory()
+    }
+
     /// Builds the plugin and starts it within [`START_LIMIT`]. One that runs already is dropped without
     /// being stopped, as in a crash: the log, the state and the plugin's directory stay.
     ///
@@ -210,12 +234,25 @@ impl Bench {
         let outbox = loop {
             match self.attempt(&delivery) {
                 Err(HandlerError::Retryable(_)) if delivery.attempt < ATTEMPTS => delivery.attempt += 1,
-                answer => break answer?,
+                Ok(outbox) => break outbox,
+                Err(error) => {
+                    self.give_up(event, &error)?;
+                    return Err(error);
+                }
             }
         };
         let published = self.world.commit(outbox, Some(event))?;
         self.world.set_done(&delivery.key());
         Ok(published)
+    }
+
+    /// Publishes what the plugin's descriptor says of an event that is given up, as the bus does.
+    fn give_up(&self, event: &Arc<Event>, error: &HandlerError) -> Result<(), HandlerError> {
+        let told = self.descriptor.given_up.and_then(|it| it(event, &crate::conformance::chain(error)));
+        if let Some(told) = told {
+            self.world.commit(Outbox::new().publish(told), Some(event))?;
+        }
+        Ok(())
     }
 
     /// Lets the plugin handle an event of the log once and commits nothing, as if the box lost its power
