@@ -8,6 +8,20 @@ use panotti_sdk::Descriptor;
 pub const PLUGINS: &[Descriptor] = &[
     #[cfg(feature = "plugin-example")]
     panotti_example::DESCRIPTOR,
+    #[cfg(feature = "plugin-audio-transcription-local")]
+    panotti_audio_transcription_local::DESCRIPTOR,
+    #[cfg(feature = "plugin-cleanup-files")]
+    panotti_cleanup_files::DESCRIPTOR,
+    #[cfg(feature = "plugin-desktop-notifier")]
+    panotti_desktop_notifier::DESCRIPTOR,
+    #[cfg(feature = "plugin-directory-sync")]
+    panotti_directory_sync::DESCRIPTOR,
+    #[cfg(feature = "plugin-meeting-notes-local")]
+    panotti_meeting_notes_local::DESCRIPTOR,
+    #[cfg(feature = "plugin-meeting-notes-remote")]
+    panotti_meeting_notes_remote::DESCRIPTOR,
+    #[cfg(feature = "plugin-noise-reduction")]
+    panotti_noise_reduction::DESCRIPTOR,
 ];
 
 /// A plugin of ours, in this binary or not.
@@ -20,4 +34,13 @@ pub struct Known {
 }
 
 /// All plugins of this repository.
-pub const KNOWN: &[Known] = &[Known { name: "example", feature: "plugin-example" }];
+pub const KNOWN: &[Known] = &[
+    Known { name: "example", feature: "plugin-example" },
+    Known { name: "audio_transcription_local", feature: "plugin-audio-transcription-local" },
+    Known { name: "cleanup_files", feature: "plugin-cleanup-files" },
+    Known { name: "desktop_notifier", feature: "plugin-desktop-notifier" },
+    Known { name: "directory_sync", feature: "plugin-directory-sync" },
+    Known { name: "meeting_notes_local", feature: "plugin-meeting-notes-local" },
+    Known { name: "meeting_notes_remote", feature: "plugin-meeting-notes-remote" },
+    Known { name: "noise_reduction", feature: "plugin-noise-reduction" },
+];

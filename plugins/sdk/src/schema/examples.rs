@@ -17,7 +17,8 @@ fn recordings() -> Vec<(&'static str, Value)> {
         "recording_id": ID, "title": "Weekly", "attendees": ["Bo"], "timestamp": AT, "origin": "client",
         "tracks": tracks, "metadata": metadata, "format": null,
     });
-    let far_end = json!([{ "label": null, "path": "s.wav", "source": "system", "channel_labels": ["Anna", ""] }]);
+    let far_end =
+        json!([{ "label": null, "path": "s.wav", "source": "system", "channel_labels": ["Anna", ""] }]);
     let mut adopted = started.clone();
     adopted["origin"] = "device".into();
     adopted["format"] = json!({ "sample": "S16_LE", "rate_hz": 48_000, "channels": 2 });

@@ -85,7 +85,11 @@ impl World {
     /// See [`super::Bench::neighbour`].
     pub(super) fn set_neighbour(&self, name: &str, runs: bool) {
         let mut kept = self.kept();
-        if runs { kept.neighbours.insert(name.to_owned()) } else { kept.neighbours.remove(name) };
+        if runs {
+            kept.neighbours.insert(name.to_owned())
+        } else {
+            kept.neighbours.remove(name)
+        };
     }
 
     /// Where the box keeps everything.
@@ -284,8 +288,7 @@ impl Host for InstanceHost {
             let mut kept = world.kept();
             kept.asked.push((recording_id, tracks));
             let last = kept.transcripts.len() <= 1;
-            let answer =
-                if last { kept.transcripts.front().cloned() } else { kept.transcripts.pop_front() };
+            let answer = if last { kept.transcripts.front().cloned() } else { kept.transcripts.pop_front() };
             let nothing = || Err("no model is set: set transcription.model".to_owned());
             answer
                 .unwrap_or_else(nothing)

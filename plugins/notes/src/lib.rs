@@ -1,0 +1,1 @@
+//! What the plugins that write meeting notes have in common.
