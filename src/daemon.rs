@@ -18,15 +18,16 @@ use tokio::{
 };
 
 use crate::{
-    bus::Bus,
+    bus::{Bus, Running},
     config::{Config, Sources},
     data_dir,
     event_log::{Batch, EventLog},
     http::{self, Access},
     pipeline::Pipeline,
     plugins::{PLUGINS, Plugins, Site},
-    recordings::Recordings,
+    recordings::{self, Recordings},
     security::Keys,
+    speech,
     status::{CaptureState, ModelState, Status},
     systemd,
     upkeep::Upkeep,
@@ -45,6 +46,8 @@ pub struct Daemon {
     pipeline: Pipeline,
     upkeep: Upkeep,
     bus: Bus,
+    /// Ends with the bus.
+    _following: Running,
     plugins: Plugins,
     /// `None` once it has ended.
     http: Option<JoinHandle<io::Result<()>>>,
@@ -77,12 +80,20 @@ impl Daemon {
             recordings_dir: config.storage.recordings_dir(),
             credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into),
         };
-        let plugins = Plugins::start(PLUGINS, site, &log, &bus, runtime.handle())
+        let (desk, requests) = speech::desk();
+        let plugins = Plugins::start(PLUGINS, site, desk, &log, &bus, runtime.handle())
             .context("cannot start the plugins")?;
         let keys = Keys::new(log.clone(), std::env::var("API_KEY").ok().filter(|it| !it.is_empty()));
         let (recordings, commands) =
-            Recordings::open(log.clone(), &config.storage.recordings_dir(), config.audio.labels.clone())
-                .context("cannot open the recordings")?;
+            Recordings::open(log.clone(), &config.storage.recordings_dir(), config.audio.labels.clone(), {
+                // Without a model the plugin could only fail.
+                let (roster, model) = (plugins.roster(), config.transcription.model.is_some());
+                Box::new(move || model && roster.expects(recordings::WRITER))
+            })
+            .context("cannot open the recordings")?;
+        let following = runtime
+            .block_on(recordings.follow(&bus))
+            .context("cannot follow what becomes of the recordings")?;
 
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind(config.server.listen))
@@ -90,7 +101,7 @@ impl Daemon {
         let address = listener.local_addr().context("cannot read the address listened on")?;
 
         let upkeep = Upkeep::start(&config, &log, &bus).context("cannot start the upkeep of the log")?;
-        let pipeline = Pipeline::start(&config, &recordings, commands, &log, &status)?;
+        let pipeline = Pipeline::start(&config, &recordings, commands, requests, &log, &status)?;
         let app = http::App {
             recordings: recordings.clone(),
             log: log.clone(),
@@ -117,6 +128,7 @@ impl Daemon {
             pipeline,
             upkeep,
             bus,
+            _following: following,
             plugins,
             http,
             stop_http,

@@ -31,7 +31,7 @@ pub(super) enum Finished {
     /// The head of a chain was handled.
     Done { chain: Uuid, effects: Effects },
     /// The head of a chain is parked.
-    GivenUp { chain: Uuid, errors: Vec<String> },
+    GivenUp { chain: Uuid, errors: Vec<String>, last_words: Effects },
     /// Somebody dropped a dead letter.
     Dropped { seq: u64, reply: oneshot::Sender<()> },
 }
@@ -144,7 +144,9 @@ impl Engine {
                 }
                 settle(ledger, item, true);
             }
-            Finished::GivenUp { chain, errors } => {
+            Finished::GivenUp { chain, errors, last_words } => {
+                batch.events.extend(last_words.events.iter().cloned());
+                batch.puts.extend(last_words.puts.iter().cloned());
                 let Some(item) = self.scheduler.head(*chain) else { return };
                 let known = dead_letter::find(&self.shared.log, item.event.seq, &name);
                 let known = known.unwrap_or_else(|error| {
@@ -191,6 +193,12 @@ impl Engine {
                 self.commit.is_due = true;
                 self.commit.alone = self.commit.alone.saturating_sub(1);
                 self.failed(chain, Failure::refused(error));
+            }
+            Some(Finished::GivenUp { chain, errors, last_words }) if count == 1 && !last_words.is_empty() => {
+                tracing::error!(error = crate::error_chain::chain(error), "The last words are left out.");
+                let last_words = Effects::default();
+                self.commit.under_way.push(Finished::GivenUp { chain, errors, last_words });
+                self.commit.restore();
             }
             Some(entry) if count > 1 => {
                 self.commit.under_way.push(entry);

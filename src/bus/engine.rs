@@ -307,7 +307,9 @@ impl Engine {
                 return;
             }
             _ if given_up => {
-                self.commit.finished.push_back(Finished::GivenUp { chain, errors: failure.errors });
+                let last_words = self.handler.given_up(&item.event, &failure.text());
+                let errors = failure.errors;
+                self.commit.finished.push_back(Finished::GivenUp { chain, errors, last_words });
                 return;
             }
             _ => {}

@@ -44,7 +44,7 @@ use std::{
     time::Duration,
 };
 
-use panotti_sdk::{Delivery, HandlerError, NewEvent};
+use panotti_sdk::{Delivery, Event, HandlerError, NewEvent};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
@@ -75,6 +75,12 @@ pub struct Effects {
     pub puts: Vec<Put>,
 }
 
+impl Effects {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.puts.is_empty()
+    }
+}
+
 /// What a handler answers.
 pub type Answer = Result<Effects, HandlerError>;
 
@@ -82,6 +88,12 @@ pub type Answer = Result<Effects, HandlerError>;
 pub trait Handler: Send + Sync + 'static {
     /// Handles one delivery. Dropping the future must leave nothing that a repetition cannot repair.
     fn handle(&self, delivery: Delivery) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
+
+    /// What is committed together with parking an event, which the handler could not handle; `error` is the
+    /// last one with its causes. Effects that the log refuses are left out.
+    fn given_up(&self, _event: &Event, _error: &str) -> Effects {
+        Effects::default()
+    }
 }
 
 /// The bus. Cheap to clone; all clones are one bus.

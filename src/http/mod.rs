@@ -18,6 +18,7 @@ mod guard;
 mod health;
 mod input;
 mod media;
+mod notes;
 mod original;
 mod page;
 mod plugins;
@@ -170,6 +171,7 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(recordings::get))
         .routes(routes!(media::create))
         .routes(routes!(transcript::get))
+        .routes(routes!(notes::get))
         .routes(routes!(events::list::list))
         .routes(routes!(events::list::get))
         .routes(routes!(events::stream::stream))

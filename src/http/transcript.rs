@@ -6,7 +6,10 @@ use axum::{
     http::{HeaderName, StatusCode, header},
 };
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{
+    IntoParams,
+    openapi::{Object, ObjectBuilder, Type},
+};
 
 use super::{
     State,
@@ -25,8 +28,13 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct TranscriptQuery {
     /// `json` (as whisper's `verbose_json`; also when left out), `txt`, `md`, `srt` or `vtt`.
-    #[param(inline)]
+    #[param(schema_with = formats)]
     format: Option<TranscriptFormat>,
+}
+
+fn formats() -> Object {
+    let names = TranscriptFormat::ALL.map(TranscriptFormat::name);
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
 }
 
 /// What was said. While the recording runs: the captions so far.

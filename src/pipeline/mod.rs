@@ -6,6 +6,7 @@
 //!  capture thread ┤
 //!                 └─ring─▶ "listen" ─utterances─▶ queue ─▶ "transcribe" ─▶ captions, transcripts
 //!                                                  a full queue: the oldest captions are left out
+//!  "desk": audio that plugins hand in ─▶ queue
 //!  "control": commands ─▶ marks at the same frame for "record" and "listen"
 //!  "notices": what happens to the microphone ─▶ events
 //! ```
@@ -36,7 +37,7 @@ use crate::{
     error_chain::chain,
     event_log::{Batch, EventLog},
     recordings::{Command, Recordings},
-    speech::{self, Listener},
+    speech::{self, Listener, Requests},
     status::{CaptureState, Status},
 };
 use queue::Queue;
@@ -83,6 +84,7 @@ impl Pipeline {
         config: &Config,
         recordings: &Recordings,
         commands: UnboundedReceiver<Command>,
+        requests: Requests,
         log: &EventLog,
         status: &Arc<Status>,
     ) -> Result<Self, Error> {
@@ -141,7 +143,9 @@ impl Pipeline {
         ];
         let scribe = spawn("transcribe", move || scribe.run())?;
         let control = Control { status: status.clone(), to_recorder, to_ear, queue: queue.clone() };
-        // These two end by themselves when the last sender is gone: `Recordings`, and capture.
+        let handed_in = queue.clone();
+        // These end by themselves when the last sender is gone: the desk, `Recordings`, and capture.
+        spawn("desk", move || hand_in(requests, &handed_in))?;
         spawn("control", move || control.run(commands))?;
         let log = log.clone();
         spawn("notices", move || tell_notices(&notices, &log))?;
@@ -257,6 +261,13 @@ impl Control {
         let (answer, _) = oneshot::channel();
         let at = self.status.position();
         self.to_ear.send(Marker { at, mark: ear::Mark::End { reply: answer } }).ok();
+    }
+}
+
+/// From the desk to the queue, where the order is made.
+fn hand_in(mut requests: Requests, queue: &Queue) {
+    while let Some(request) = requests.blocking_recv() {
+        queue.request(request);
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    speech::{SAMPLE_RATE_HZ, Utterance},
+    speech::{DeskError, Request, SAMPLE_RATE_HZ, Utterance},
     status::Status,
 };
 
@@ -33,9 +33,33 @@ pub(super) enum Work {
         skipped_ms: u64,
         waiting_ms: u64,
     },
-    Final {
-        recording: String,
-    },
+    Final(Final),
+}
+
+/// Stored audio to be written down.
+#[derive(Debug)]
+pub(super) enum Final {
+    /// A recording, by the core itself.
+    Recording(String),
+    /// What somebody handed in.
+    Request(Request),
+}
+
+impl Final {
+    fn recording(&self) -> &str {
+        match self {
+            Self::Recording(id) => id,
+            Self::Request(request) => &request.recording_id,
+        }
+    }
+
+    /// Says to who asked that it will not be done.
+    fn refuse(self, error: DeskError) {
+        if let Self::Request(request) = self {
+            // Who asked may have gone.
+            request.reply.send(Err(error)).ok();
+        }
+    }
 }
 
 /// The queue; one reader, any number of writers.
@@ -51,7 +75,7 @@ struct Waiting {
     live: VecDeque<Live>,
     live_samples: usize,
     skipped: Option<(String, usize)>,
-    finals: VecDeque<String>,
+    finals: VecDeque<Final>,
     running: Option<String>,
     cancelled: bool,
     closed: bool,
@@ -78,9 +102,20 @@ impl Queue {
     /// A recording is complete. Asking twice is asking once.
     pub(super) fn final_pass(&self, recording: String) {
         let mut waiting = self.lock();
-        if !waiting.finals.contains(&recording) {
-            waiting.finals.push_back(recording);
+        let same = |it: &Final| matches!(it, Final::Recording(id) if *id == recording);
+        if !waiting.finals.iter().any(same) {
+            waiting.finals.push_back(Final::Recording(recording));
         }
+        self.changed(&waiting);
+    }
+
+    /// Somebody handed in audio.
+    pub(super) fn request(&self, request: Request) {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return Final::Request(request).refuse(DeskError::Closed);
+        }
+        waiting.finals.push_back(Final::Request(request));
         self.changed(&waiting);
     }
 
@@ -89,14 +124,20 @@ impl Queue {
         let mut waiting = self.lock();
         waiting.live.retain(|it| it.recording != recording);
         waiting.live_samples = waiting.live.iter().map(|it| it.utterance.samples.len()).sum();
-        waiting.finals.retain(|it| it != recording);
+        let (gone, left): (VecDeque<_>, _) =
+            waiting.finals.drain(..).partition(|it| it.recording() == recording);
+        waiting.finals = left;
+        gone.into_iter().for_each(|it| it.refuse(DeskError::Deleted));
         waiting.cancelled |= waiting.running.as_deref() == Some(recording);
         self.changed(&waiting);
     }
 
     /// Nothing more is done; what waits is taken up at the next start.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        waiting.finals.drain(..).for_each(|it| it.refuse(DeskError::Closed));
+        drop(waiting);
         self.wake.notify_all();
     }
 
@@ -112,10 +153,10 @@ impl Queue {
                 self.changed(&waiting);
                 return Some(work);
             }
-            if let Some(recording) = waiting.finals.pop_front() {
-                waiting.running = Some(recording.clone());
+            if let Some(work) = waiting.finals.pop_front() {
+                waiting.running = Some(work.recording().to_owned());
                 waiting.cancelled = false;
-                return Some(Work::Final { recording });
+                return Some(Work::Final(work));
             }
             waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
@@ -133,6 +174,11 @@ impl Queue {
     pub(super) fn cancelled(&self) -> bool {
         let waiting = self.lock();
         waiting.cancelled || waiting.closed
+    }
+
+    /// Whether the recording of the running final pass is gone.
+    pub(super) fn forgotten(&self) -> bool {
+        self.lock().cancelled
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -186,7 +232,7 @@ mod tests {
         for _ in 0..4 {
             assert!(matches!(queue.next(), Some(Work::Live(_))));
         }
-        assert!(matches!(queue.next(), Some(Work::Final { recording }) if recording == "old"));
+        assert!(matches!(queue.next(), Some(Work::Final(Final::Recording(id))) if id == "old"));
         assert!(!queue.cancelled());
         queue.forget("old");
         assert!(queue.cancelled());

@@ -10,13 +10,16 @@ use std::{
 
 use panotti_sdk::{EventType, NewEvent, names, payloads};
 
-use super::queue::{Live, Queue, Work};
+use super::queue::{Final, Live, Queue, Work};
 use crate::{
     config::{Transcription, Vad},
     error_chain::chain,
     event_log::{Batch, EventLog},
     recordings::{Error, Recording, Recordings},
-    speech::{self, Effort, Segment, TrackInput, TranscribeError, Transcriber, Utterance},
+    speech::{
+        self, DeskError, Effort, Request, Segment, TrackInput, TranscribeError, Transcriber, Transcript,
+        Utterance,
+    },
     status::{FinalPass, ModelState, Status},
 };
 
@@ -44,7 +47,8 @@ impl Scribe {
         let mut transcriber = self.load();
         while let Some(work) = self.queue.next() {
             match work {
-                Work::Final { recording } => self.write_down(&recording, &mut transcriber),
+                Work::Final(Final::Recording(id)) => self.write_down(&id, &mut transcriber),
+                Work::Final(Final::Request(request)) => self.answer(request, &mut transcriber),
                 caption => {
                     if let Ok(transcriber) = &mut transcriber {
                         self.caption(caption, transcriber.as_mut());
@@ -100,7 +104,7 @@ impl Scribe {
                 );
                 self.recordings.captions_skipped(&recording, skipped_ms, waiting_ms)
             }
-            Work::Final { .. } => Ok(()),
+            Work::Final(_) => Ok(()),
         };
         match told {
             // It was deleted meanwhile.
@@ -160,23 +164,52 @@ impl Scribe {
                 channel_labels: recording.labels.clone(),
             })
             .collect();
-        let mut captions_first = CaptionsFirst { scribe: self, inner: transcriber };
-        let written = speech::transcribe_files(&tracks, &self.vad, &mut captions_first, &mut |progress| {
-            self.status.update(|it| {
-                it.final_pass = Some(FinalPass {
-                    recording_id: recording.id.clone(),
-                    done_ms: progress.done_ms,
-                    total_ms: progress.total_ms,
-                });
-            });
-            if self.queue.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        match written {
+        match self.transcribe(&recording.id, &tracks, transcriber, || self.queue.cancelled()) {
             // Deleted, or taken up again at the next start.
             _ if self.queue.cancelled() => Ok(()),
             Ok(transcript) => self.recordings.written_down(&recording.id, &transcript),
             Err(error) => self.recordings.failed(&recording.id, &chain(&error)),
         }
+    }
+
+    /// Writes down what somebody handed in.
+    fn answer(&self, request: Request, transcriber: &mut Result<Box<dyn Transcriber>, Missing>) {
+        let Request { recording_id, tracks, reply } = request;
+        let answer = match transcriber {
+            Err(Missing::NotWanted) => Err(DeskError::NoModel),
+            Err(Missing::Broken(reason)) => Err(DeskError::Model(reason.clone())),
+            Ok(transcriber) => {
+                let over = || self.queue.cancelled() || reply.is_closed();
+                match self.transcribe(&recording_id, &tracks, transcriber.as_mut(), over) {
+                    _ if self.queue.forgotten() => Err(DeskError::Deleted),
+                    Err(speech::Error::Cancelled) => Err(DeskError::Closed),
+                    written => written.map_err(DeskError::Audio),
+                }
+            }
+        };
+        self.status.update(|it| it.final_pass = None);
+        // Who asked may have gone.
+        reply.send(answer).ok();
+    }
+
+    fn transcribe(
+        &self,
+        recording_id: &str,
+        tracks: &[TrackInput],
+        transcriber: &mut dyn Transcriber,
+        over: impl Fn() -> bool,
+    ) -> Result<Transcript, speech::Error> {
+        let mut captions_first = CaptionsFirst { scribe: self, inner: transcriber };
+        speech::transcribe_files(tracks, &self.vad, &mut captions_first, &mut |progress| {
+            self.status.update(|it| {
+                it.final_pass = Some(FinalPass {
+                    recording_id: recording_id.to_owned(),
+                    done_ms: progress.done_ms,
+                    total_ms: progress.total_ms,
+                });
+            });
+            if over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
     }
 
     fn tell<P: payloads::Payload>(&self, event: EventType<P>, payload: &P) {

@@ -4,17 +4,22 @@
 use std::{path::PathBuf, sync::Arc};
 
 use panotti_sdk::{
-    BoxFuture, ContextError, Descriptor, Event, Filter, NewEvent, Outbox, SecretText, Service, Work,
-    async_trait, filter::Topic, names, payloads::PluginPermissionDenied,
+    AudioTrack, BoxFuture, ContextError, Descriptor, Event, Filter, NewEvent, Outbox, SecretText, Service,
+    Work, async_trait,
+    filter::Topic,
+    names,
+    payloads::{PluginPermissionDenied, Transcript},
 };
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Site, secrets};
+use super::{Roster, Site, secrets};
 use crate::{
     bus::Effects,
+    error_chain::chain,
     event_log::{Batch, EventLog, Put, Table},
+    speech::{Desk, DeskError, TrackInput},
 };
 
 /// Longest key of a plugin's state, bytes: with the plugin's name it fits a row's key.
@@ -24,6 +29,14 @@ const VALUE_LIMIT: usize = 1 << 20;
 /// Most keys of one answer.
 const KEYS: usize = 1000;
 
+/// What all plugins share beside the log. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Services {
+    pub(super) site: Arc<Site>,
+    pub(super) desk: Desk,
+    pub(super) roster: Roster,
+}
+
 /// One plugin's host.
 #[derive(Debug)]
 pub(super) struct PluginHost {
@@ -31,7 +44,7 @@ pub(super) struct PluginHost {
     /// Topics it may publish.
     publish: Vec<Topic>,
     log: EventLog,
-    site: Arc<Site>,
+    services: Services,
     /// Of the plugin's own thread.
     runtime: Handle,
     pub(super) stopping: CancellationToken,
@@ -41,12 +54,12 @@ impl PluginHost {
     pub(super) fn new(
         descriptor: &'static Descriptor,
         log: EventLog,
-        site: Arc<Site>,
+        services: Services,
         runtime: Handle,
     ) -> Self {
         // The conformance test sees to it that they are topics; one that is none permits nothing.
         let publish = descriptor.permissions.publish.iter().filter_map(|it| it.parse().ok()).collect();
-        Self { descriptor, publish, log, site, runtime, stopping: CancellationToken::new() }
+        Self { descriptor, publish, log, services, runtime, stopping: CancellationToken::new() }
     }
 
     /// What `outbox` changes in the log; children of `parent`, where there is one.
@@ -105,7 +118,7 @@ impl PluginHost {
         // The plugin need not wait, and a full queue is no reason to let it through.
         self.runtime.spawn_blocking(move || {
             if let Err(error) = log.append_blocking(Batch { events: vec![event], ..Batch::default() }) {
-                tracing::error!(error = crate::error_chain::chain(&error), "An event was lost.");
+                tracing::error!(error = chain(&error), "An event was lost.");
             }
         });
         ContextError::Permission { plugin: plugin.to_owned(), what: format!("{permission} {what}") }
@@ -158,11 +171,11 @@ impl panotti_sdk::Host for PluginHost {
 
     fn secret(&self, name: &str) -> Result<SecretText, ContextError> {
         self.allow(Service::Secrets, "secrets")?;
-        Ok(secrets::secret(&self.site, name)?)
+        Ok(secrets::secret(&self.services.site, name)?)
     }
 
     fn directory(&self) -> Result<PathBuf, ContextError> {
-        let path = self.site.data_dir.join("plugins").join(self.descriptor.name);
+        let path = self.services.site.data_dir.join("plugins").join(self.descriptor.name);
         std::fs::create_dir_all(&path).map_err(|source| ContextError::Host {
             what: "create the plugin's directory",
             source: source.into(),
@@ -172,7 +185,42 @@ impl panotti_sdk::Host for PluginHost {
 
     fn recordings(&self) -> Result<PathBuf, ContextError> {
         self.allow(Service::Recordings, "recordings")?;
-        Ok(self.site.recordings_dir.clone())
+        Ok(self.services.site.recordings_dir.clone())
+    }
+
+    fn data_directory(&self) -> PathBuf {
+        self.services.site.data_dir.clone()
+    }
+
+    fn transcribe(
+        &self,
+        recording_id: String,
+        tracks: Vec<AudioTrack>,
+    ) -> BoxFuture<Result<Transcript, ContextError>> {
+        if let Err(refused) = self.allow(Service::Transcriber, "transcriber") {
+            return Box::pin(async { Err(refused) });
+        }
+        let desk = self.services.desk.clone();
+        let tracks = tracks.into_iter().map(|AudioTrack { files, label, channel_labels }| TrackInput {
+            files,
+            label,
+            channel_labels,
+        });
+        let tracks = tracks.collect();
+        Box::pin(async move {
+            match desk.transcribe(recording_id, tracks).await {
+                Ok(transcript) => Ok(transcript),
+                Err(error @ DeskError::Closed) => {
+                    Err(ContextError::Host { what: "write audio down", source: error.into() })
+                }
+                Err(DeskError::Deleted) => Err(ContextError::Deleted),
+                Err(error) => Err(ContextError::Service { service: "transcriber", reason: chain(&error) }),
+            }
+        })
+    }
+
+    fn expects(&self, name: &str) -> bool {
+        self.services.roster.expects(name)
     }
 
     fn blocking(&self, work: Work) -> BoxFuture<Result<(), ContextError>> {

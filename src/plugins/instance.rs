@@ -12,7 +12,8 @@ use std::{
 };
 
 use panotti_sdk::{
-    Context, Delivery, Descriptor, HandlerError, Health, Plugin, PluginError, Request, Response,
+    Context, Delivery, Descriptor, Event, HandlerError, Health, Outbox, Plugin, PluginError, Request,
+    Response,
 };
 use serde_json::Value;
 use tokio::{
@@ -20,9 +21,13 @@ use tokio::{
     task::{JoinError, JoinHandle},
 };
 
-use super::{Site, home::Home, host::PluginHost, memory::Owner};
+use super::{
+    home::Home,
+    host::{PluginHost, Services},
+    memory::Owner,
+};
 use crate::{
-    bus::{Answer, Handler},
+    bus::{Answer, Effects, Handler},
     error_chain::chain,
     event_log::EventLog,
 };
@@ -74,12 +79,13 @@ impl Instance {
         owner: Owner,
         config: Value,
         log: &EventLog,
-        site: &Arc<Site>,
+        services: &Services,
         breakdowns: mpsc::UnboundedSender<Breakdown>,
     ) -> Result<Self, NotStarted> {
         let home = Home::open(descriptor.name, owner)
             .map_err(|error| NotStarted::Retryable(format!("the system gives no thread: {error}")))?;
-        let host = Arc::new(PluginHost::new(descriptor, log.clone(), site.clone(), home.handle().clone()));
+        let host =
+            Arc::new(PluginHost::new(descriptor, log.clone(), services.clone(), home.handle().clone()));
         let context = Context::new(descriptor.name, host.clone());
         let build = home.handle().spawn(async move { (descriptor.build)(config, context) });
         let plugin = match within(START_WITHIN, build).await {
@@ -203,6 +209,19 @@ impl Handler for Deliverer {
             }
         })
     }
+
+    fn given_up(&self, event: &Event, error: &str) -> Effects {
+        let told = self.host.descriptor.given_up.and_then(|it| it(event, error));
+        let Some(told) = told else { return Effects::default() };
+        self.host.effects(Outbox::new().publish(told), Some(event)).unwrap_or_else(|error| {
+            tracing::error!(
+                plugin = self.host.descriptor.name,
+                error = chain(&error),
+                "Its last words are left out."
+            );
+            Effects::default()
+        })
+    }
 }
 
 impl Deliverer {
@@ -224,7 +243,7 @@ struct Running<'a> {
 }
 
 /// What the plugin's `handle` gives.
-type Handled = Result<panotti_sdk::Outbox, HandlerError>;
+type Handled = Result<Outbox, HandlerError>;
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {

@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use super::{
-    Error, Plan, PluginStatus, Reconfigured, SettingsProblem, Site, State,
+    Error, Plan, PluginStatus, Reconfigured, Roster, SettingsProblem, State,
+    host::Services,
     instance::NotStarted,
     plan::{Wish, plan},
     settings,
@@ -38,7 +39,7 @@ const ASK: u32 = 15;
 pub(super) struct Manager {
     slots: BTreeMap<&'static str, Arc<Slot>>,
     descriptors: &'static [Descriptor],
-    site: Arc<Site>,
+    services: Services,
     log: EventLog,
     bus: Bus,
     runtime: Handle,
@@ -58,14 +59,13 @@ impl fmt::Debug for Manager {
 impl Manager {
     pub(super) fn new(
         descriptors: &'static [Descriptor],
-        site: Site,
+        services: Services,
         log: &EventLog,
         bus: &Bus,
         runtime: &Handle,
     ) -> Arc<Self> {
-        let site = Arc::new(site);
         let slot = |(index, it): (usize, &'static Descriptor)| {
-            (it.name, Arc::new(Slot::new(it, index, site.clone(), log.clone(), bus.clone())))
+            (it.name, Arc::new(Slot::new(it, index, services.clone(), log.clone(), bus.clone())))
         };
         Arc::new(Self {
             slots: descriptors.iter().enumerate().map(slot).collect(),
@@ -76,7 +76,7 @@ impl Manager {
             change: Mutex::new(()),
             settled: watch::Sender::new(false),
             stopping: watch::Sender::new(false),
-            site,
+            services,
         })
     }
 
@@ -89,6 +89,27 @@ impl Manager {
         self.slots.get(name).ok_or_else(|| Error::unknown(name, self.descriptors))
     }
 
+    pub(super) fn roster(&self) -> Roster {
+        self.services.roster.clone()
+    }
+
+    /// Fills the roster before anything is started.
+    pub(super) fn foresee(&self) {
+        self.plans();
+    }
+
+    /// What the settings let run, which the roster is brought in line with.
+    fn plans(&self) -> BTreeMap<&'static str, Plan> {
+        let read: BTreeMap<_, _> = self.slots.iter().map(|(name, slot)| (*name, self.read(slot))).collect();
+        let plans = plan(self.descriptors, |name| read.get(name).cloned().unwrap_or(Wish::Disabled));
+        let expected = |(name, plan): (&&'static str, &Plan)| {
+            let again = || self.slots.get(name).is_some_and(|slot| slot.is_tried_again());
+            (matches!(plan, Plan::Run { .. }) || (*plan != Plan::Disabled && again())).then_some(*name)
+        };
+        self.services.roster.set(plans.iter().filter_map(expected));
+        plans
+    }
+
     /// Brings what runs in line with the settings.
     pub(super) async fn reconcile(self: &Arc<Self>) {
         let _change = self.change.lock().await;
@@ -98,7 +119,7 @@ impl Manager {
 
     /// What a plugin's settings ask for; what is wrong with them is a reason to fail.
     fn read(&self, slot: &Slot) -> Wish {
-        match settings::load(&self.site, slot.descriptor) {
+        match settings::load(&self.services.site, slot.descriptor) {
             Ok(read) => {
                 let (enabled, needed) = (read.enabled, read.dependencies.clone());
                 slot.set_settings(Some(read));
@@ -118,9 +139,7 @@ impl Manager {
     /// The caller holds `change`.
     async fn bring_in_line(self: &Arc<Self>) {
         loop {
-            let read: BTreeMap<_, _> =
-                self.slots.iter().map(|(name, slot)| (*name, self.read(slot))).collect();
-            let plans = plan(self.descriptors, |name| read.get(name).cloned().unwrap_or(Wish::Disabled));
+            let plans = self.plans();
             self.stop_what_must_not_run(&plans).await;
             if *self.stopping.borrow() || self.start_what_may_run(&plans).await {
                 return;
@@ -273,7 +292,7 @@ impl Manager {
     pub(super) async fn switch(self: &Arc<Self>, name: &str, on: bool) -> Result<PluginStatus, Error> {
         let slot = self.slot(name)?.clone();
         let _change = self.change.lock().await;
-        settings::set_enabled(&self.site, slot.descriptor, on)?;
+        settings::set_enabled(&self.services.site, slot.descriptor, on)?;
         if on {
             slot.forgive();
         }
@@ -289,7 +308,7 @@ impl Manager {
         let slot = self.slot(name)?.clone();
         let _change = self.change.lock().await;
         let current = slot.settings().map_or(Value::Null, |it| it.shown);
-        let revision = settings::revise(&self.site, slot.descriptor, &current, config)?;
+        let revision = settings::revise(&self.services.site, slot.descriptor, &current, config)?;
         let (settings, changed) = (revision.settings.clone(), revision.changed.clone());
         // Built before anything is kept: values that fit the schema may still be unusable.
         let (sender, _) = mpsc::unbounded_channel();

@@ -13,6 +13,7 @@ mod list;
 mod manager;
 mod memory;
 mod plan;
+mod roster;
 mod secrets;
 mod settings;
 mod slot;
@@ -28,15 +29,16 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use utoipa::ToSchema;
 
-use self::manager::Manager;
 pub use self::{
     error::Error,
     lifecycle::{State, Transition},
     list::{KNOWN, Known, PLUGINS},
     plan::{Plan, Wish, plan},
+    roster::Roster,
     settings::{Settings, SettingsProblem},
 };
-use crate::{bus::Bus, event_log::EventLog};
+use self::{host::Services, manager::Manager};
+use crate::{bus::Bus, event_log::EventLog, speech::Desk};
 
 /// Where the plugins find things.
 #[derive(Debug, Clone)]
@@ -134,13 +136,15 @@ pub struct Reconfigured {
 
 impl Plugins {
     /// Reads the settings, works out what may run and begins to start it, dependencies first, on
-    /// `runtime`. A plugin that cannot run hurts only those that need it.
+    /// `runtime`. A plugin that cannot run hurts only those that need it. Audio that plugins want written
+    /// down goes to `desk`.
     ///
     /// # Errors
     /// [`Error::Directory`] and [`Error::Log`].
     pub fn start(
         descriptors: &'static [Descriptor],
         site: Site,
+        desk: Desk,
         log: &EventLog,
         bus: &Bus,
         runtime: &Handle,
@@ -149,10 +153,17 @@ impl Plugins {
         for problem in settings::strangers(&site, descriptors) {
             tracing::warn!("{problem}");
         }
-        let host = Manager::new(descriptors, site, log, bus, runtime);
+        let services = Services { site: site.into(), desk, roster: Roster::default() };
+        let host = Manager::new(descriptors, services, log, bus, runtime);
+        host.foresee();
         let begin = host.clone();
         runtime.spawn(async move { begin.reconcile().await });
         Ok(Self { host })
+    }
+
+    /// Which plugins are to be reckoned with, already before they have been started.
+    pub fn roster(&self) -> Roster {
+        self.host.roster()
     }
 
     /// Ready when every plugin has been started or cannot be.

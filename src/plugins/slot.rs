@@ -12,7 +12,8 @@ use panotti_sdk::{Descriptor, Filter, Health, NewEvent, names, payloads::PluginS
 use tokio::sync::mpsc;
 
 use super::{
-    Settings, Site, State, Transition,
+    Settings, State, Transition,
+    host::Services,
     instance::{Breakdown, Instance, NotStarted},
     lifecycle::Life,
     memory::Owner,
@@ -41,7 +42,7 @@ fn remembered(log: &EventLog, name: &str) -> Life {
 pub(super) struct Slot {
     pub(super) descriptor: &'static Descriptor,
     owner: Owner,
-    site: Arc<Site>,
+    services: Services,
     log: EventLog,
     bus: Bus,
     live: Mutex<Live>,
@@ -61,6 +62,8 @@ struct Live {
     /// Why it must not be started now: it was given up, until somebody enables it again, or its start
     /// failed, until it is tried again.
     held_back: Option<String>,
+    /// Whether it is going to be tried again by itself.
+    tried_again: bool,
 }
 
 /// What a failure leads to.
@@ -75,7 +78,7 @@ impl Slot {
     pub(super) fn new(
         descriptor: &'static Descriptor,
         index: usize,
-        site: Arc<Site>,
+        services: Services,
         log: EventLog,
         bus: Bus,
     ) -> Self {
@@ -89,8 +92,9 @@ impl Slot {
             restarts: VecDeque::new(),
             restarted: 0,
             held_back: None,
+            tried_again: false,
         };
-        Self { descriptor, owner: Owner::of(index), site, log, bus, live: Mutex::new(live) }
+        Self { descriptor, owner: Owner::of(index), services, log, bus, live: Mutex::new(live) }
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
@@ -145,6 +149,11 @@ impl Slot {
         self.live().held_back.clone()
     }
 
+    /// Whether it is going to be started again by itself.
+    pub(super) fn is_tried_again(&self) -> bool {
+        self.live().tried_again
+    }
+
     /// It is not to be started until [`Self::release`].
     pub(super) fn hold_back(&self, reason: &str) {
         self.live().held_back = Some(reason.to_owned());
@@ -152,13 +161,16 @@ impl Slot {
 
     /// It may be started again.
     pub(super) fn release(&self) {
-        self.live().held_back = None;
+        let mut live = self.live();
+        live.held_back = None;
+        live.tried_again = false;
     }
 
     /// Lets it be tried anew.
     pub(super) fn forgive(&self) {
         let mut live = self.live();
         live.held_back = None;
+        live.tried_again = false;
         live.restarts.clear();
     }
 
@@ -204,7 +216,7 @@ impl Slot {
         breakdowns: mpsc::UnboundedSender<Breakdown>,
     ) -> Result<Instance, NotStarted> {
         let config = settings.config.clone();
-        Instance::build(self.descriptor, self.owner, config, &self.log, &self.site, breakdowns).await
+        Instance::build(self.descriptor, self.owner, config, &self.log, &self.services, breakdowns).await
     }
 
     /// Starts a built instance and lets it have its events.
@@ -279,11 +291,13 @@ impl Slot {
         if live.restarts.len() >= BUDGET {
             let reason = format!("given up after {BUDGET} restarts: {reason}");
             live.held_back = Some(reason.clone());
+            live.tried_again = false;
             return Next::GiveUp(reason);
         }
         let pause = PAUSE * 2_u32.pow(u32::try_from(live.restarts.len()).unwrap_or(0).min(6));
         live.restarts.push_back(now);
         live.restarted += 1;
+        live.tried_again = true;
         Next::Again(pause)
     }
 

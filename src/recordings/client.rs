@@ -1,11 +1,13 @@
 //! Recordings that a client makes by itself, announced as the original's API does. Owns the rules for
 //! repeated and unknown ids; leaves the wire form to `http`.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Command, Error, Origin, Recording, Recordings, State, Track, files};
+use super::{Error, Origin, Recording, Recordings, State, Track, TrackSource, files};
 
 /// A client says that it has begun to record.
 #[derive(Debug, Clone, Default)]
@@ -96,7 +98,7 @@ impl Recordings {
                 recording.ended_event_id = Some(event_id.clone());
                 Ok(vec![it.ended(recording)?])
             })?;
-            it.command(Command::Transcribe { id: recording.id });
+            it.write_down(recording.id);
             Ok(event_id)
         })
         .await
@@ -118,14 +120,16 @@ impl super::Inner {
             )));
         }
         let mut tracks = Vec::new();
-        for (named, key, usual) in
-            [(microphone, "microphoneLabel", "Microphone"), (system, "systemLabel", "System")]
-        {
+        for (named, key, usual, source) in [
+            (microphone, "microphoneLabel", "Microphone", TrackSource::Microphone),
+            (system, "systemLabel", "System", TrackSource::System),
+        ] {
             if let Some(path) = named.as_deref().filter(|it| !it.is_empty()) {
                 let label = metadata.get(key).and_then(Value::as_str).filter(|it| !it.trim().is_empty());
                 tracks.push(Track {
                     label: Some(label.unwrap_or(usual).to_owned()),
                     path: self.files.accept(path)?,
+                    source,
                 });
             }
         }
@@ -146,6 +150,7 @@ impl super::Inner {
             labels: Vec::new(),
             tracks,
             ended_event_id: None,
+            stages: BTreeMap::new(),
         })
     }
 }

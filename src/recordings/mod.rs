@@ -19,11 +19,14 @@ mod files;
 mod record;
 mod recovery;
 mod reports;
+mod stages;
 mod store;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -35,7 +38,8 @@ use uuid::Uuid;
 
 pub use client::{ClientEnded, ClientStarted};
 pub use error::Error;
-pub use record::{NewRecording, Origin, Patch, Recording, State, Track};
+pub use record::{NewRecording, Origin, Patch, Recording, State, Track, TrackSource};
+pub use stages::{Outcome, Stage, WRITER};
 
 use crate::{audio::StreamFormat, event_log::EventLog, speech::Transcript};
 use files::Files;
@@ -80,32 +84,52 @@ pub enum Command {
     },
 }
 
+/// Whether a plugin, and not the core, writes recordings down; asked whenever one is complete.
+pub type LeftToPlugin = Box<dyn Fn() -> bool + Send + Sync>;
+
 /// All recordings. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Recordings(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     store: Store,
     files: Files,
     labels: Vec<String>,
+    left_to_plugin: LeftToPlugin,
     commands: mpsc::UnboundedSender<Command>,
     /// The recording this box makes now. Locked for the whole of a start, a pause, a resume or a stop, so
     /// that these never overlap.
     active: Mutex<Option<String>>,
 }
 
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("files", &self.files)
+            .field("active", &self.active)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Recordings {
-    /// Opens the store and takes up what a crash left. `labels` name the channels of new recordings.
-    /// Commands for the pipeline arrive at the receiver, first those for what a crash left.
+    /// Opens the store and takes up what a crash left. `labels` name the channels of new recordings. What
+    /// is `left_to_plugin` is done by whoever handles the events; the core does the rest. Commands for the pipeline arrive at the receiver, first those for what a crash left.
     pub fn open(
         log: EventLog,
         dir: &Path,
         labels: Vec<String>,
+        left_to_plugin: LeftToPlugin,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Command>), Error> {
         let (commands, receiver) = mpsc::unbounded_channel();
         let files = Files::open(dir)?;
-        let inner = Inner { store: Store::new(log), files, labels, commands, active: Mutex::default() };
+        let inner = Inner {
+            store: Store::new(log),
+            files,
+            labels,
+            left_to_plugin,
+            commands,
+            active: Mutex::default(),
+        };
         inner.recover()?;
         Ok((Self(Arc::new(inner)), receiver))
     }
@@ -146,9 +170,13 @@ impl Recordings {
             let recording = it.store.change(&id, |recording| {
                 recording.enter(State::Transcribing)?;
                 recording.error = None;
-                Ok(Vec::new())
+                if !it.left_to_plugin() {
+                    return Ok(Vec::new());
+                }
+                let told = it.as_ended(recording);
+                Ok(vec![it.store.event(names::TRANSCRIPTION_REQUESTED, recording, &told, Cause::End)?])
             })?;
-            it.command(Command::Transcribe { id });
+            it.write_down(id);
             Ok(recording)
         })
         .await
@@ -239,9 +267,10 @@ impl Inner {
             labels: self.labels.clone(),
             tracks: Vec::new(),
             ended_event_id: None,
+            stages: BTreeMap::new(),
         };
         new.apply(&mut recording)?;
-        recording.tracks.push(Track { label: None, path: format!("{}/", recording.id) });
+        recording.tracks.push(Track::own(&recording.id));
 
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(id) = &*active {
@@ -315,8 +344,19 @@ impl Inner {
             recording.error = problem.or(recording.error.take());
             Ok(vec![self.ended(recording)?])
         })?;
-        self.command(Command::Transcribe { id: id.to_owned() });
+        self.write_down(id.to_owned());
         Ok(recording)
+    }
+
+    fn left_to_plugin(&self) -> bool {
+        (self.left_to_plugin)()
+    }
+
+    /// Has a complete recording written down, unless a plugin does that.
+    fn write_down(&self, id: String) {
+        if !self.left_to_plugin() {
+            self.command(Command::Transcribe { id });
+        }
     }
 
     fn delete(&self, id: &str) -> Result<(), Error> {
@@ -362,7 +402,11 @@ impl Inner {
     }
 
     fn ended(&self, recording: &Recording) -> Result<NewEvent, Error> {
-        let payload = payloads::RecordingEnded {
+        self.store.event(names::RECORDING_ENDED, recording, &self.as_ended(recording), Cause::Start)
+    }
+
+    fn as_ended(&self, recording: &Recording) -> payloads::RecordingEnded {
+        payloads::RecordingEnded {
             recording_id: recording.id.clone(),
             title: recording.title.clone(),
             attendees: recording.attendees.clone(),
@@ -371,10 +415,9 @@ impl Inner {
             duration_ms: recording.duration_ms,
             interrupted: recording.interrupted,
             problem: recording.error.clone(),
-            tracks: recording.tracks.iter().map(Into::into).collect(),
+            tracks: recording.told_tracks(),
             metadata: recording.metadata.clone(),
-        };
-        self.store.event(names::RECORDING_ENDED, recording, &payload, Cause::Start)
+        }
     }
 }
 
@@ -386,7 +429,7 @@ fn started(recording: &Recording, format: Option<StreamFormat>) -> NewEvent {
         attendees: recording.attendees.clone(),
         timestamp: recording.started_at,
         origin: recording.origin.into(),
-        tracks: recording.tracks.iter().map(Into::into).collect(),
+        tracks: recording.told_tracks(),
         metadata: recording.metadata.clone(),
         format: format.map(Into::into),
         // What is found after a crash begins as a recording that was interrupted.

@@ -1,6 +1,6 @@
 //! A recording as data. Owns its fields and states; the rules for changing them are in the parent.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::{Timestamp, tz::TimeZone};
 use panotti_sdk::payloads;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, Stage};
 
 /// Where a recording is in its life; the drawing is in the parent module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -46,6 +46,27 @@ pub struct Track {
     pub label: Option<String>,
     /// WAV file below `recordings_dir`, or the recording's own folder when it ends in `/`.
     pub path: String,
+    /// What it was recorded from.
+    #[serde(default)]
+    pub source: TrackSource,
+}
+
+/// What a track was recorded from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackSource {
+    /// The room.
+    #[default]
+    Microphone,
+    /// The far end: what a computer played in the call.
+    System,
+}
+
+impl Track {
+    /// What this box records.
+    pub(super) fn own(id: &str) -> Self {
+        Self { label: None, path: format!("{id}/"), source: TrackSource::Microphone }
+    }
 }
 
 /// One meeting's recording.
@@ -85,6 +106,25 @@ pub struct Recording {
     /// What a client was told when it ended the recording.
     #[serde(default)]
     pub ended_event_id: Option<String>,
+    /// What plugins made of it, by stage: `noise_reduction`, `transcription_local`, …
+    #[serde(default)]
+    pub stages: BTreeMap<String, Stage>,
+}
+
+impl Recording {
+    /// Its tracks as events tell of them.
+    pub(super) fn told_tracks(&self) -> Vec<payloads::Track> {
+        let told = |it: &Track| payloads::Track {
+            label: it.label.clone(),
+            path: it.path.clone(),
+            source: match it.source {
+                TrackSource::Microphone => payloads::TrackSource::Microphone,
+                TrackSource::System => payloads::TrackSource::System,
+            },
+            channel_labels: self.labels.clone(),
+        };
+        self.tracks.iter().map(told).collect()
+    }
 }
 
 impl From<Origin> for payloads::Origin {
@@ -93,12 +133,6 @@ impl From<Origin> for payloads::Origin {
             Origin::Device => Self::Device,
             Origin::Client => Self::Client,
         }
-    }
-}
-
-impl From<&Track> for payloads::Track {
-    fn from(track: &Track) -> Self {
-        Self { label: track.label.clone(), path: track.path.clone() }
     }
 }
 

@@ -1,7 +1,9 @@
 //! What a crash or a power cut leaves, taken up at the next start. Owns deciding what becomes of each
 //! recording and folder; repairing WAV files is in `audio`.
 
-use super::{Command, Error, Inner, NewRecording, Origin, Recording, State, Track, files};
+use std::collections::BTreeMap;
+
+use super::{Error, Inner, NewRecording, Origin, Recording, State, Track, files};
 use crate::audio;
 use jiff::Timestamp;
 
@@ -23,7 +25,7 @@ impl Inner {
                         self.close_interrupted(&recording.id)?;
                     }
                     (State::Transcribing, _) => {
-                        self.command(Command::Transcribe { id: recording.id.clone() });
+                        self.write_down(recording.id.clone());
                     }
                     _ => {}
                 }
@@ -91,8 +93,9 @@ impl Inner {
             interrupted: true,
             error: None,
             labels: self.labels.clone(),
-            tracks: vec![Track { label: None, path: format!("{id}/") }],
+            tracks: vec![Track::own(id)],
             ended_event_id: None,
+            stages: BTreeMap::new(),
         };
         NewRecording::default().apply(&mut recording)?;
         self.store.insert(&recording, super::started(&recording, None))?;

@@ -17,7 +17,7 @@ impl Recordings {
     pub fn caption(&self, id: &str, segment: &Segment) -> Result<(), Error> {
         let recording = self.get(id)?;
         let caption =
-            payloads::CaptionPublished { recording_id: recording.id.clone(), segment: segment.into() };
+            payloads::CaptionPublished { recording_id: recording.id.clone(), segment: segment.clone() };
         self.tell(self.0.store.event(names::CAPTION_PUBLISHED, &recording, &caption, Cause::Start)?)
     }
 
@@ -73,6 +73,10 @@ impl Recordings {
                     language: transcript.language.clone(),
                 },
                 metadata: recording.metadata.clone(),
+                title: recording.title.clone(),
+                attendees: recording.attendees.clone(),
+                started_at: Some(recording.started_at),
+                files: vec![self.0.files.transcript_path(id).to_string_lossy().into_owned()],
             };
             Ok(vec![self.0.store.event(names::TRANSCRIPTION_COMPLETED, recording, &payload, Cause::End)?])
         })?;

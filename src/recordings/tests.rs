@@ -20,8 +20,13 @@ struct Bench {
 
 fn open(dir: tempfile::TempDir) -> Bench {
     let log = EventLog::open(&dir.path().join("events")).unwrap();
-    let (recordings, mut commands) =
-        Recordings::open(log.clone(), &dir.path().join("recordings"), vec!["Anna".into()]).unwrap();
+    let (recordings, mut commands) = Recordings::open(
+        log.clone(),
+        &dir.path().join("recordings"),
+        vec!["Anna".into()],
+        Box::new(|| false),
+    )
+    .unwrap();
     let microphone = Arc::new(AtomicBool::new(true));
     let (asked, asked_to_transcribe) = std::sync::mpsc::channel();
     let there = microphone.clone();
@@ -227,7 +232,10 @@ async fn a_client_records() {
         (recording.title.as_str(), recording.attendees.as_slice()),
         ("Sync", ["a@x".to_owned()].as_slice())
     );
-    assert_eq!(recording.tracks, [Track { label: Some("Todd".into()), path: "mic.wav".into() }]);
+    assert_eq!(
+        recording.tracks,
+        [Track { label: Some("Todd".into()), path: "mic.wav".into(), source: TrackSource::Microphone }]
+    );
 
     let unknown = ClientEnded { recording_id: "lost".into(), ..ClientEnded::default() };
     assert!(matches!(it.recordings.client_ended(unknown).await, Err(Error::Unknown { .. })));

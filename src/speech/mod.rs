@@ -1,5 +1,5 @@
-//! What is said. Owns finding speech, cutting it into utterances, writing it down and the forms of a
-//! transcript; leaves sound to `audio` and when to listen to `pipeline`.
+//! What is said. Owns finding speech, cutting it into utterances and writing it down; leaves the
+//! forms of a transcript to the SDK, sound to `audio` and when to listen to `pipeline`.
 //!
 //! All audio in here is 16 kHz mono `f32`, full scale ±1.
 
@@ -7,27 +7,26 @@ use std::path::Path;
 
 use crate::config;
 
+mod desk;
 mod error;
-mod formats;
 mod lane;
 mod listener;
 pub mod model;
 mod offline;
 mod scripted;
 mod segmenter;
-mod transcript;
 pub mod vad;
 mod wer;
 pub mod whisper;
 
+pub use desk::{Desk, DeskError, Request, Requests, desk};
 pub use error::Error;
-pub use formats::Header;
 pub use lane::Lane;
 pub use listener::Listener;
 pub use offline::{Progress, TrackInput, transcribe_files};
+pub use panotti_sdk::transcript::{Header, Segment, Transcript, TranscriptFormat, Word};
 pub use scripted::ScriptedTranscriber;
 pub use segmenter::Segmenter;
-pub use transcript::{Segment, Transcript, TranscriptFormat, Word};
 pub use wer::word_error_rate;
 
 /// Sample rate of everything in this module, Hz (Whisper's own).

@@ -22,9 +22,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("data_dir", &["config", "error_chain", "status", "event_log"]),
     ("bus", &["config", "error_chain", "status", "event_log"]),
     ("upkeep", &["config", "error_chain", "status", "event_log", "bus"]),
-    ("plugins", &["config", "error_chain", "status", "event_log", "bus"]),
+    ("plugins", &["config", "error_chain", "status", "speech", "event_log", "bus"]),
     ("security", &["config", "error_chain", "status", "event_log"]),
-    ("recordings", &["config", "error_chain", "status", "audio", "speech", "event_log"]),
+    ("recordings", &["config", "error_chain", "status", "audio", "speech", "event_log", "bus"]),
     ("pipeline", &["config", "error_chain", "status", "audio", "speech", "event_log", "recordings"]),
     (
         "http",

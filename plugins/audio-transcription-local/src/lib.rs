@@ -1,14 +1,53 @@
-//! Writes recordings down, track by track and merged.
+//! Writes recordings down, track by track and merged. Owns when that is done and with which audio; leaves
+//! hearing to the host's transcriber, what is written to [`output`] and fillers to [`cleaner`].
+
+mod cleaner;
+mod output;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
 
 use panotti_sdk::{
-    Configured, Context, Delivery, Descriptor, HandlerError, Outbox, Plugin, PluginError, async_trait,
+    AudioTrack, Configured, Context, ContextError, Delivery, Descriptor, Event, HandlerError, NewEvent,
+    Outbox, Permissions, Plugin, PluginError, Service, async_trait, files,
+    jiff::Timestamp,
+    names,
+    payloads::{
+        Failed, NoiseReductionCompleted, NoiseReductionError, PluginStateChanged, RecordingDeleted,
+        RecordingEnded, Track, TrackSource, TranscriptionError,
+    },
     schemars::{self, JsonSchema},
+    uuid::Uuid,
 };
 use serde::{Deserialize, Serialize};
+
+use output::Written;
+
+/// The plugin whose audio is waited for.
+const CLEANER: &str = "noise_reduction";
+/// In the state: a recording that waits for cleaned audio.
+const WAITING: &str = "waiting/";
+/// In the state: the files of a recording.
+const FILES: &str = "files/";
 
 /// What the host knows of this plugin.
 pub const DESCRIPTOR: Descriptor = Descriptor {
     description: "Writes recordings down, track by track and merged.",
+    topics: &[
+        "recording.ended",
+        "recording.transcription_requested",
+        "recording.deleted",
+        "noise_reduction.*",
+        "plugin.state_changed",
+    ],
+    permissions: Permissions {
+        publish: &["transcription_local.*"],
+        services: &[Service::Recordings, Service::Transcriber],
+        directories: &["config:output_directory"],
+        ..Permissions::NONE
+    },
+    given_up: Some(given_up),
     ..Descriptor::of::<AudioTranscriptionLocal>(
         "audio_transcription_local",
         env!("CARGO_PKG_VERSION"),
@@ -17,25 +56,228 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
 };
 
 /// Its settings.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {}
+pub struct Config {
+    /// Where the transcripts are written: absolute, or below the data directory, for which `data/` stands.
+    #[schemars(length(min = 1, max = 4096))]
+    pub output_directory: String,
+    /// Whether fillers (um, uh, "you know,") and stumbles ("we we") are left out.
+    pub clean_up_transcript: bool,
+    /// Whether the cleaned audio is used where the plugin `noise_reduction` runs.
+    pub use_cleaned_audio: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            output_directory: "data/transcripts_local".into(),
+            clean_up_transcript: true,
+            use_cleaned_audio: true,
+        }
+    }
+}
+
+/// A recording that is to be written down.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Job {
+    correlation_id: Uuid,
+    ended: RecordingEnded,
+}
 
 /// The plugin.
 #[derive(Debug)]
-pub struct AudioTranscriptionLocal {}
+pub struct AudioTranscriptionLocal {
+    config: Config,
+    context: Context,
+}
 
 impl Configured for AudioTranscriptionLocal {
     type Config = Config;
 
-    fn new(_: Config, _: Context) -> Result<Self, PluginError> {
-        Ok(Self {})
+    fn new(config: Config, context: Context) -> Result<Self, PluginError> {
+        context
+            .resolve(&config.output_directory)
+            .map_err(|error| PluginError::config("output_directory", error.to_string()))?;
+        Ok(Self { config, context })
     }
 }
 
 #[async_trait]
 impl Plugin for AudioTranscriptionLocal {
-    async fn handle(&self, _: &Delivery) -> Result<Outbox, HandlerError> {
-        Ok(Outbox::new())
+    async fn handle(&self, delivery: &Delivery) -> Result<Outbox, HandlerError> {
+        let name = delivery.event.name.as_str();
+        if name == names::RECORDING_DELETED.as_str() {
+            return self.forget(&delivery.payload::<RecordingDeleted>()?.recording_id).await;
+        }
+        if name == names::PLUGIN_STATE_CHANGED.as_str() {
+            let changed: PluginStateChanged = delivery.payload()?;
+            return if changed.plugin == CLEANER && !self.waits() { self.go_on().await } else { nothing() };
+        }
+        if name == names::NOISE_REDUCTION_COMPLETED.as_str() {
+            let cleaned: NoiseReductionCompleted = delivery.payload()?;
+            let path = cleaned.noise_reduction.output_path.map(PathBuf::from);
+            return self.cleaned(&cleaned.recording_id, path).await;
+        }
+        if name == names::NOISE_REDUCTION_ERROR.as_str() {
+            let failed: NoiseReductionError = delivery.payload()?;
+            return self.cleaned(&failed.recording_id, None).await;
+        }
+        let ended: RecordingEnded = delivery.payload()?;
+        if !files::valid_id(&ended.recording_id) {
+            return Err(HandlerError::permanent("the recording's id cannot name files: tell its client"));
+        }
+        let job = Job { correlation_id: delivery.event.context.correlation_id, ended };
+        if self.waits() {
+            return Ok(Outbox::new().put_json(&waiting(&job.ended.recording_id), &job)?);
+        }
+        self.write_down(&job, None).await
     }
+}
+
+fn nothing() -> Result<Outbox, HandlerError> {
+    Ok(Outbox::new())
+}
+
+fn waiting(id: &str) -> String {
+    format!("{WAITING}{id}")
+}
+
+impl AudioTranscriptionLocal {
+    /// Whether cleaned audio is to be waited for.
+    fn waits(&self) -> bool {
+        self.config.use_cleaned_audio && self.context.expects(CLEANER)
+    }
+
+    /// The audio of a recording was cleaned, or could not be.
+    async fn cleaned(&self, id: &str, path: Option<PathBuf>) -> Result<Outbox, HandlerError> {
+        match files::valid_id(id).then(|| self.context.state_json::<Job>(&waiting(id))).transpose()? {
+            Some(Some(job)) => self.write_down(&job, path).await,
+            // It was written down without.
+            _ => nothing(),
+        }
+    }
+
+    /// Cleaned audio will not come any more: what waits is written down without. One that fails keeps no
+    /// other from it.
+    async fn go_on(&self) -> Result<Outbox, HandlerError> {
+        let mut all = Outbox::new();
+        for key in self.context.state_keys(WAITING, None)? {
+            let Some(job) = self.context.state_json::<Job>(&key)? else { continue };
+            match self.write_down(&job, None).await {
+                Ok(outbox) => {
+                    all.events.extend(outbox.events);
+                    all.state.extend(outbox.state);
+                }
+                Err(HandlerError::Permanent(error)) => {
+                    let failed = failed(&job.ended.recording_id, &error.to_string(), Timestamp::now());
+                    all = all.publish(failed.correlated(job.correlation_id)).remove(&key);
+                }
+                Err(again) => return Err(again),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Writes a recording down, with the cleaned microphone at `cleaned` where there is one.
+    async fn write_down(&self, job: &Job, cleaned: Option<PathBuf>) -> Result<Outbox, HandlerError> {
+        let id = &job.ended.recording_id;
+        let (mut written, mut problems) = (Vec::new(), Vec::new());
+        for track in &job.ended.tracks {
+            match self.track(id, track, cleaned.as_ref()).await {
+                Ok(one) => written.push(one),
+                Err(ContextError::Deleted) => return Ok(Outbox::new().remove(&waiting(id))),
+                Err(error) if !error.is_permanent() => return Err(error.into()),
+                Err(error) => problems.push(format!("{}: {error}", label(track))),
+            }
+        }
+        if written.is_empty() {
+            problems.push("the recording has no audio that can be written down".into());
+            return Err(HandlerError::permanent(problems.join("; ")));
+        }
+        let folder = self.context.resolve(&self.config.output_directory)?;
+        let (ended, tidy) = (job.ended.clone(), self.config.clean_up_transcript);
+        let done = self
+            .context
+            .blocking(move || output::write(&folder, &ended, written, tidy, &problems))
+            .await?
+            .map_err(HandlerError::retryable)?;
+        let event = NewEvent::of(names::TRANSCRIPTION_COMPLETED, &done).correlated(job.correlation_id);
+        Ok(Outbox::new().put_json(&format!("{FILES}{id}"), &done.files)?.remove(&waiting(id)).publish(event))
+    }
+
+    async fn track(
+        &self,
+        id: &str,
+        track: &Track,
+        cleaned: Option<&PathBuf>,
+    ) -> Result<Written, ContextError> {
+        let recordings = self.context.recordings()?;
+        let original = || {
+            files::audio_of(&recordings, track).map_err(|error| ContextError::Service {
+                service: "recordings' folder",
+                reason: format!("`{}` cannot be read: {error}", track.path),
+            })
+        };
+        let files = match cleaned {
+            Some(path) if track.source == TrackSource::Microphone => vec![path.clone()],
+            _ => original()?,
+        };
+        let audio = |files| AudioTrack {
+            files,
+            label: track.label.clone(),
+            channel_labels: track.channel_labels.clone(),
+        };
+        let heard = self.context.transcribe(id, vec![audio(files.clone())]).await;
+        let transcript = match heard {
+            // What was cleaned may be gone already; the original is better than nothing.
+            Err(ContextError::Service { .. }) if files.first() == cleaned => {
+                self.context.transcribe(id, vec![audio(original()?)]).await?
+            }
+            heard => heard?,
+        };
+        Ok(Written { source: track.source, label: label(track), transcript })
+    }
+
+    /// Removes what was written for a recording.
+    async fn forget(&self, id: &str) -> Result<Outbox, HandlerError> {
+        if !files::valid_id(id) {
+            return nothing();
+        }
+        let key = format!("{FILES}{id}");
+        let written: Vec<PathBuf> = self.context.state_json(&key)?.unwrap_or_default();
+        self.context
+            .blocking(move || written.iter().try_for_each(|it| files::remove(it).map(|_| ())))
+            .await?
+            .map_err(HandlerError::retryable)?;
+        Ok(Outbox::new().remove(&key).remove(&waiting(id)))
+    }
+}
+
+/// What a track is called.
+fn label(track: &Track) -> String {
+    let usual = match track.source {
+        TrackSource::Microphone => "Microphone",
+        TrackSource::System => "System",
+    };
+    let label = track.label.as_deref().map(str::trim).filter(|it| !it.is_empty());
+    label.unwrap_or(usual).to_owned()
+}
+
+fn failed(id: &str, error: &str, timestamp: Timestamp) -> NewEvent {
+    let payload = TranscriptionError {
+        recording_id: id.to_owned(),
+        status: Failed::Error,
+        timestamp,
+        error: error.to_owned(),
+    };
+    NewEvent::of(names::TRANSCRIPTION_ERROR, &payload)
+}
+
+/// Of the events that lead to a transcript; the others leave nobody waiting.
+fn given_up(event: &Event, error: &str) -> Option<NewEvent> {
+    let leads = ["recording.ended", "recording.transcription_requested"].contains(&event.name.as_str())
+        || event.name.as_str().starts_with("noise_reduction.");
+    let id = event.payload.get("recording_id")?.as_str()?;
+    leads.then(|| failed(id, error, event.context.timestamp))
 }

@@ -104,6 +104,9 @@ pub enum ContextError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The recording was deleted meanwhile: nothing more is to be done for it.
+    #[error("the recording was deleted")]
+    Deleted,
     /// Blocking work panicked or was given up.
     #[error("the work did not end")]
     Work,
@@ -237,8 +240,8 @@ impl Context {
     /// [`Service::Transcriber`](crate::Service::Transcriber).
     ///
     /// # Errors
-    /// [`ContextError::Service`] without a usable model, or when audio cannot be read or the recording is
-    /// deleted; [`ContextError::Permission`]; [`ContextError::Host`] when the box stops.
+    /// [`ContextError::Service`] without a usable model, or when audio cannot be read;
+    /// [`ContextError::Deleted`]; [`ContextError::Permission`]; [`ContextError::Host`] when the box stops.
     pub async fn transcribe(
         &self,
         recording_id: &str,

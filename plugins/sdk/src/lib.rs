@@ -16,6 +16,7 @@ mod request;
 pub mod schema;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod transcript;
 
 pub use async_trait::async_trait;
 pub use context::{AudioTrack, BoxFuture, Context, ContextError, Host, SecretRef, SecretText, Work};

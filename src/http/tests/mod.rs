@@ -76,9 +76,12 @@ fn app(dir: &std::path::Path, admin: Option<&str>, access: Access) -> App {
         recordings_dir: config.storage.recordings_dir(),
         credentials_dir: None,
     };
-    let plugins = Plugins::start(&[], site, &log, &bus, &tokio::runtime::Handle::current()).unwrap();
+    let plugins =
+        Plugins::start(&[], site, crate::speech::desk().0, &log, &bus, &tokio::runtime::Handle::current())
+            .unwrap();
     let (recordings, mut commands) =
-        Recordings::open(log.clone(), &config.storage.recordings_dir(), Vec::new()).unwrap();
+        Recordings::open(log.clone(), &config.storage.recordings_dir(), Vec::new(), Box::new(|| false))
+            .unwrap();
     std::thread::spawn(move || {
         while let Some(command) = commands.blocking_recv() {
             match command {

@@ -41,7 +41,9 @@ async fn bench(dir: &Path, descriptors: &'static [Descriptor]) -> Bench {
     };
     let log = tokio::time::timeout(PATIENCE, open).await.unwrap();
     let bus = Bus::start(log.clone(), Handle::current()).unwrap();
-    let plugins = Plugins::start(descriptors, site(dir), &log, &bus, &Handle::current()).unwrap();
+    let plugins =
+        Plugins::start(descriptors, site(dir), crate::speech::desk().0, &log, &bus, &Handle::current())
+            .unwrap();
     tokio::time::timeout(PATIENCE, plugins.settled()).await.unwrap();
     Bench { log, plugins }
 }
@@ -245,7 +247,12 @@ async fn one_that_keeps_failing_is_given_up_until_it_is_enabled_again() {
     let log = EventLog::open(&dir.path().join("events")).unwrap();
     let bus = Bus::start(log.clone(), Handle::current()).unwrap();
     let good = &only(&["good"])[0];
-    let slot = slot::Slot::new(good, 0, Arc::new(site(dir.path())), log, bus);
+    let services = Services {
+        site: Arc::new(site(dir.path())),
+        desk: crate::speech::desk().0,
+        roster: Roster::default(),
+    };
+    let slot = slot::Slot::new(good, 0, services, log, bus);
     let pauses: Vec<_> = (0..5)
         .map(|_| match slot.failed("it broke") {
             slot::Next::Again(pause) => pause.as_secs(),

@@ -24,6 +24,7 @@ pub use self::{
 };
 use crate::{
     Descriptor, NewEvent,
+    payloads::Transcript,
     testing::{Bench, BenchError},
 };
 
@@ -35,12 +36,20 @@ pub struct Case {
     secrets: Vec<(String, String)>,
     events: Vec<NewEvent>,
     poison: Vec<NewEvent>,
+    transcript: Option<Transcript>,
 }
 
 impl Case {
     /// The plugin as its example configures it.
     pub fn of(descriptor: Descriptor) -> Self {
-        Self { descriptor, config: Value::Null, secrets: Vec::new(), events: Vec::new(), poison: Vec::new() }
+        Self {
+            descriptor,
+            config: Value::Null,
+            secrets: Vec::new(),
+            events: Vec::new(),
+            poison: Vec::new(),
+            transcript: None,
+        }
     }
 
     /// Keys of the configuration to set over those of the example.
@@ -54,6 +63,13 @@ impl Case {
     #[must_use]
     pub fn secret(mut self, name: &str, secret: &str) -> Self {
         self.secrets.push((name.to_owned(), secret.to_owned()));
+        self
+    }
+
+    /// What the box's transcriber says to every request.
+    #[must_use]
+    pub fn transcript(mut self, transcript: Transcript) -> Self {
+        self.transcript = Some(transcript);
         self
     }
 
@@ -76,6 +92,9 @@ impl Case {
         bench.configure(self.config.clone());
         for (name, secret) in &self.secrets {
             bench.secret(name, secret);
+        }
+        if let Some(transcript) = &self.transcript {
+            bench.transcript(Ok(transcript.clone()));
         }
         Ok(bench)
     }

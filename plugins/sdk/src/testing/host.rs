@@ -144,8 +144,8 @@ impl World {
             };
         }
         let child = |event: NewEvent| match cause {
-            Some(cause) => event.caused_by(cause),
-            None => event,
+            Some(cause) if event.correlation_id.is_none() => event.caused_by(cause),
+            _ => event,
         };
         let source = self.descriptor.name;
         let events = outbox.events.into_iter().map(|it| child(it).from_source(source));

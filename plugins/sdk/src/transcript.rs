@@ -1,11 +1,28 @@
 //! The written forms of a transcript. Owns how text, Markdown, JSON, SubRip and WebVTT look and what
-//! must be escaped in them; leaves the data to `transcript`.
+//! must be escaped in them; the data is a payload, since events carry it too.
 
 use std::{fmt::Write as _, str::FromStr};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Segment, Transcript, TranscriptFormat};
+pub use crate::payloads::{Segment, Transcript, Word};
+
+/// A written form of a transcript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TranscriptFormat {
+    /// Plain text, a line a segment.
+    Txt,
+    /// Markdown in the original's merged form.
+    Md,
+    /// JSON in the form of whisper's `verbose_json`.
+    Json,
+    /// SubRip.
+    Srt,
+    /// WebVTT.
+    Vtt,
+}
 
 /// What stands above a transcript.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -82,22 +99,26 @@ impl Transcript {
 
     /// The merged form of the original: start times only, minutes counted on beyond an hour.
     fn md(&self, header: &Header) -> String {
-        let mut metadata = header.metadata.clone();
-        if !header.title.is_empty() && !metadata.contains_key("title") {
-            metadata.insert("title".into(), Value::from(header.title.as_str()));
-        }
-        let metadata = pretty(&Value::Object(metadata));
-        // A fence longer than any run of backticks inside cannot be closed by what is inside.
-        let run = metadata.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-        let fence = "`".repeat(3.max(run + 1));
-        let mut out = format!(
-            "# Merged Transcript\n\n## Metadata\n\n{fence}json\n{metadata}\n{fence}\n\n## Transcript\n\n"
-        );
+        let metadata = header.metadata_block();
+        let mut out = format!("# Merged Transcript\n\n{metadata}## Transcript\n\n");
         for segment in &self.segments {
-            let hundredths = (segment.start_ms + 5) / 10;
-            let (minutes, rest) = (hundredths / 6000, hundredths % 6000);
-            let line = labelled(segment);
-            _ = writeln!(out, "[{minutes:02}:{:02}.{:02}] {line}", rest / 100, rest % 100);
+            _ = writeln!(out, "[{}] {}", minutes(segment.start_ms), labelled(segment));
+        }
+        out
+    }
+
+    /// The original's Markdown of one track, with start and end of what was said: `speaker` is the track's
+    /// label, for segments without one of their own too.
+    pub fn track_md(&self, speaker: &str, header: &Header) -> String {
+        let speaker = one_line(speaker);
+        let metadata = header.metadata_block();
+        let mut out = format!("# Audio Transcript\n\nSpeaker: {speaker}\n\n{metadata}## Segments\n\n");
+        for segment in &self.segments {
+            let (start, end) = (minutes(segment.start_ms), minutes(segment.end_ms));
+            let who = segment.speaker.clone().filter(|it| !it.trim().is_empty());
+            let segment =
+                Segment { speaker: Some(who.unwrap_or_else(|| speaker.clone())), ..segment.clone() };
+            _ = writeln!(out, "[{start} -> {end}] {}", labelled(&segment));
         }
         out
     }
@@ -106,7 +127,7 @@ impl Transcript {
     fn json(&self, header: &Header) -> String {
         let seconds = |ms: u64| ms as f64 / 1000.0;
         let words = |segment: &Segment| -> Vec<Value> {
-            let word = |it: &super::Word| {
+            let word = |it: &Word| {
                 json!({
                     "word": it.text, "start": seconds(it.start_ms), "end": seconds(it.end_ms),
                     "probability": it.confidence,
@@ -161,6 +182,28 @@ impl Transcript {
     }
 }
 
+impl Header {
+    /// The heading and the fenced JSON that stand above the original's Markdown.
+    fn metadata_block(&self) -> String {
+        let mut metadata = self.metadata.clone();
+        if !self.title.is_empty() && !metadata.contains_key("title") {
+            metadata.insert("title".into(), Value::from(self.title.as_str()));
+        }
+        let metadata = pretty(&Value::Object(metadata));
+        // A fence longer than any run of backticks inside cannot be closed by what is inside.
+        let run = metadata.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+        let fence = "`".repeat(3.max(run + 1));
+        format!("## Metadata\n\n{fence}json\n{metadata}\n{fence}\n\n")
+    }
+}
+
+/// `MM:SS.ss`, minutes counted on beyond an hour.
+fn minutes(ms: u64) -> String {
+    let hundredths = (ms + 5) / 10;
+    let (minutes, rest) = (hundredths / 6000, hundredths % 6000);
+    format!("{minutes:02}:{:02}.{:02}", rest / 100, rest % 100)
+}
+
 /// Indented JSON; a [`Value`] always has a written form.
 fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
@@ -201,7 +244,6 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use super::*;
-    use crate::speech::Word;
 
     fn tricky() -> (Transcript, Header) {
         let word = |text: &str| Word { start_ms: 1500, end_ms: 1750, text: text.into(), confidence: 0.5 };
@@ -244,6 +286,17 @@ mod tests {
             ## Transcript\n\n\
             [00:01.50] Seat <1> & co: Tom & \"Jerry\" <b>go</b> --> home now\n[100:00.00] [00:00.00] ```\n";
         check(TranscriptFormat::Md, want);
+    }
+
+    #[test]
+    fn a_track_in_the_form_of_the_original() {
+        let (transcript, header) = tricky();
+        let header = Header { metadata: Map::new(), ..header };
+        let want = "# Audio Transcript\n\nSpeaker: Todd\n\n## Metadata\n\n```json\n{\n  \
+            \"title\": \"Plan --> B\\nx\"\n}\n```\n\n## Segments\n\n\
+            [00:01.50 -> 00:02.25] Seat <1> & co: Tom & \"Jerry\" <b>go</b> --> home now\n\
+            [100:00.00 -> 100:00.00] Todd: [00:00.00] ```\n";
+        assert_eq!(transcript.track_md("Todd", &header), want);
     }
 
     #[test]
