@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Error, Plan, PluginStatus, Reconfigured, Roster, SettingsProblem, State,
+    Error, Plan, PluginDetail, PluginStatus, Reconfigured, Roster, SettingsProblem, State,
     host::Services,
     instance::NotStarted,
     plan::{Wish, plan},
@@ -119,21 +119,16 @@ impl Manager {
 
     /// What a plugin's settings ask for; what is wrong with them is a reason to fail.
     fn read(&self, slot: &Slot) -> Wish {
-        match settings::load(&self.services.site, slot.descriptor) {
-            Ok(read) => {
-                let (enabled, needed) = (read.enabled, read.dependencies.clone());
-                slot.set_settings(Some(read));
-                match slot.held_back() {
-                    _ if !enabled => Wish::Disabled,
-                    Some(reason) => Wish::Failed(reason),
-                    None => Wish::Run(needed),
-                }
-            }
-            Err(unusable) => {
-                slot.set_settings(None);
-                if unusable.enabled { Wish::Failed(unusable.to_string()) } else { Wish::Disabled }
-            }
-        }
+        let read = settings::load(&self.services.site, slot.descriptor);
+        let wish = match (&read, slot.held_back()) {
+            (Ok(it), _) if !it.enabled => Wish::Disabled,
+            (Err(it), _) if !it.enabled => Wish::Disabled,
+            (Err(unusable), _) => Wish::Failed(unusable.to_string()),
+            (Ok(_), Some(reason)) => Wish::Failed(reason),
+            (Ok(it), None) => Wish::Run(it.dependencies.clone()),
+        };
+        slot.set_settings(read);
+        wish
     }
 
     /// The caller holds `change`.
@@ -372,41 +367,19 @@ impl Manager {
 
     pub(super) fn list(&self) -> Vec<PluginStatus> {
         let deliveries = self.deliveries();
-        self.slots.values().map(|slot| Self::told(slot, &deliveries)).collect()
+        self.slots.values().map(|slot| PluginStatus::of(slot, &deliveries)).collect()
     }
 
     pub(super) fn status(&self, slot: &Slot) -> PluginStatus {
-        Self::told(slot, &self.deliveries())
+        PluginStatus::of(slot, &self.deliveries())
+    }
+
+    pub(super) fn detail(&self, slot: &Slot) -> PluginDetail {
+        PluginDetail::of(slot, self.status(slot))
     }
 
     /// How the subscriptions do; a log that cannot be read is told elsewhere.
     fn deliveries(&self) -> Vec<SubscriptionStatus> {
         self.bus.subscriptions().unwrap_or_default()
-    }
-
-    fn told(slot: &Slot, deliveries: &[SubscriptionStatus]) -> PluginStatus {
-        let descriptor = slot.descriptor;
-        let (transition, settings, instance) = (slot.transition(), slot.settings(), slot.instance());
-        let delivery = deliveries.iter().find(|it| it.name == descriptor.name);
-        let mut dependencies: Vec<_> = descriptor.dependencies.iter().map(|it| it.name.to_owned()).collect();
-        dependencies.extend(settings.iter().flat_map(|it| it.dependencies.clone()));
-        PluginStatus {
-            name: descriptor.name.to_owned(),
-            version: descriptor.version.to_owned(),
-            description: descriptor.description.to_owned(),
-            enabled: settings.is_some_and(|it| it.enabled),
-            state: slot.state(),
-            reason: transition.map(|it| it.reason).filter(|it| !it.is_empty()),
-            since: slot.since(),
-            health: slot.health(),
-            dependencies,
-            restarts: slot.restarts(),
-            memory_bytes: instance.as_ref().and_then(|it| it.memory_bytes()),
-            cpu_ms: instance.map_or(0, |it| u64::try_from(it.cpu_time().as_millis()).unwrap_or(u64::MAX)),
-            handled: delivery.map_or(0, |it| it.handled),
-            failed_attempts: delivery.map_or(0, |it| it.failed_attempts),
-            dead_letters: delivery.map_or(0, |it| it.dead_letters),
-            lag: delivery.map_or(0, |it| it.lag),
-        }
     }
 }

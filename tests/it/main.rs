@@ -23,11 +23,19 @@ mod fuzz;
 mod harness;
 mod keys;
 mod killed;
+#[cfg(not(feature = "plugin-example"))]
+mod no_plugins;
 #[cfg(feature = "systemd")]
 mod notify;
 mod original;
 mod page;
 mod pipeline;
+#[cfg(feature = "plugin-example")]
+mod plugins;
+#[cfg(feature = "plugin-example")]
+mod plugins_cli;
+#[cfg(feature = "plugin-example")]
+mod plugins_killed;
 mod room;
 mod template;
 mod tidy;
