@@ -7,6 +7,10 @@
     clippy::print_stderr,
     reason = "tests"
 )]
+#![cfg_attr(
+    not(all(feature = "whisper", feature = "plugin-example")),
+    allow(dead_code, unused_imports, reason = "a lean build has fewer tests")
+)]
 
 #[cfg(feature = "alsa")]
 mod alsa;

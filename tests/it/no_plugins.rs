@@ -41,7 +41,9 @@ async fn the_core_runs_without_any_plugin() {
     ] {
         assert!(log.contains(part), "{part}\n{log}");
     }
-    assert_eq!(box_.get("/health/ready").await["failed_plugins"], json!([]));
+    // Without whisper.cpp the model cannot be used, which is told; that is not the plugins' fault.
+    let (_, ready) = box_.answer("GET", "/health/ready", Value::Null).await;
+    assert_eq!(ready["failed_plugins"], json!([]));
 
     // The core's own work.
     let id = box_.record("Without plugins").await;

@@ -115,17 +115,20 @@ async fn publish(http: reqwest::Client, url: String, known: Arc<Mutex<Known>>, r
     }
 }
 
-/// Lets a box be changed, and kills it after `micros`.
+/// Lets a box be changed, and kills it `micros` after `wanted` more changes were answered.
 async fn change_and_kill(
     box_: Panotti,
     round: u64,
-    micros: u64,
+    (wanted, micros): (u64, u64),
     known: &Arc<Mutex<Known>>,
     random: Random,
 ) -> Setup {
     let (http, url) = (reqwest::Client::new(), box_.url(""));
+    let changes = || known.lock().unwrap().changes;
+    let wanted = changes() + wanted;
     let changing = tokio::spawn(change(http.clone(), url.clone(), known.clone(), random));
     let publishing = tokio::spawn(publish(http, url, known.clone(), round));
+    box_.until("it is changed", async || (changes() >= wanted).then_some(())).await;
     // The instant is meant to be any.
     tokio::time::sleep(Duration::from_micros(micros)).await;
     let setup = box_.kill();
@@ -150,9 +153,12 @@ async fn settings_survive_sigkill_at_any_instant() {
         for round in rounds {
             let box_ = setup.start();
             // Sometimes it is killed while it starts its plugins.
-            let micros = if round % 6 == 5 { 2_000 } else { 400_000 };
+            let when = match round % 6 {
+                5 => (0, random.below(2_000)),
+                _ => (random.below(5), random.below(40_000)),
+            };
             let seed = random.below(u64::MAX);
-            setup = change_and_kill(box_, round, random.below(micros), &known, Random::seeded(seed)).await;
+            setup = change_and_kill(box_, round, when, &known, Random::seeded(seed)).await;
             kills += 1;
             let found = read(&setup.data_dir());
             {
