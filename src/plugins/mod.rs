@@ -13,6 +13,7 @@ mod list;
 mod manager;
 mod memory;
 mod plan;
+mod report;
 mod roster;
 mod secrets;
 mod settings;

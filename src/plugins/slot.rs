@@ -19,7 +19,7 @@ use super::{
     memory::Owner,
 };
 use crate::{
-    bus::{Bus, Running, Subscription},
+    bus::{Bus, Running, Start, Subscription},
     error_chain::chain,
     event_log::{Batch, EventLog, Put, Table},
 };
@@ -36,6 +36,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 fn remembered(log: &EventLog, name: &str) -> Life {
     let row = log.get(Table::Plugins, name).ok().flatten();
     row.and_then(|row| serde_json::from_slice::<Life>(&row).ok()).map_or_else(Life::new, Life::again)
+}
+
+/// A log that cannot be read says so to whoever starts the subscription.
+fn newest(log: &EventLog) -> u64 {
+    log.last_seq().unwrap_or(0)
 }
 
 /// One plugin's place.
@@ -64,6 +69,9 @@ struct Live {
     held_back: Option<String>,
     /// Whether it is going to be tried again by itself.
     tried_again: bool,
+    /// The newest event when it became wanted: one that never ran begins after it, however long its start
+    /// takes.
+    wanted_after: u64,
 }
 
 /// What a failure leads to.
@@ -93,6 +101,7 @@ impl Slot {
             restarted: 0,
             held_back: None,
             tried_again: false,
+            wanted_after: newest(&log),
         };
         Self { descriptor, owner: Owner::of(index), services, log, bus, live: Mutex::new(live) }
     }
@@ -168,7 +177,9 @@ impl Slot {
 
     /// Lets it be tried anew.
     pub(super) fn forgive(&self) {
+        let wanted_after = newest(&self.log);
         let mut live = self.live();
+        live.wanted_after = wanted_after;
         live.held_back = None;
         live.tried_again = false;
         live.restarts.clear();
@@ -255,6 +266,7 @@ impl Slot {
             max_concurrent_tasks: settings.max_concurrent_tasks,
             timeout: Duration::from_secs(settings.timeout_s.into()),
             named_filter: settings.event_filter.clone(),
+            start: Start::After(self.live().wanted_after),
             ..Subscription::new(self.descriptor.name, Filter { topics, ..Filter::default() })
         })
     }

@@ -45,6 +45,11 @@ async fn a_subscription_begins_where_it_is_told_and_goes_on_where_it_was() {
     for seen in [&mut seen, &mut late] {
         assert_eq!(seen.recv().await.unwrap().event.seq, new.seq);
     }
+    let (handler, mut seen) = tells();
+    let after = Subscription { start: Start::After(old.seq), ..subscription("after", 1) };
+    let after = world.bus.subscribe(after, handler).await.unwrap();
+    assert_eq!(seen.recv().await.unwrap().event.seq, new.seq);
+    after.stop(FOREVER).await;
     all.stop(FOREVER).await;
     now.stop(FOREVER).await;
     let missed = world.publish(event(0, 2)).await;

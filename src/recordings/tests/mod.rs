@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::{audio::SampleFormat, speech::Segment};
-use panotti_sdk::Filter;
+use jiff::Timestamp;
+use panotti_sdk::{Filter, NewEvent};
+use uuid::Uuid;
 
 const FORMAT: StreamFormat = StreamFormat { sample: SampleFormat::S16Le, rate_hz: 48_000, channels: 2 };
 
