@@ -330,3 +330,24 @@ pub(crate) fn read_wav(bytes: &[u8]) -> (Vec<f32>, u32, u16) {
     };
     (samples, spec.sample_rate, spec.channels)
 }
+
+/// A WAV file of 16 kHz, one channel, that says `sentences`, each at a time in s, and is silent else.
+pub(crate) fn track(path: &Path, sentences: &[(&str, f64)], seconds: f64) {
+    let mut samples = vec![0_i16; (seconds * 16_000.0) as usize];
+    for (name, at) in sentences {
+        let mut said = hound::WavReader::open(fixture(&format!("speech/{name}.wav"))).unwrap();
+        let at = (at * 16_000.0) as usize;
+        for (place, sample) in said.samples::<i16>().enumerate() {
+            samples[at + place] = sample.unwrap();
+        }
+    }
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    samples.into_iter().for_each(|it| writer.write_sample(it).unwrap());
+    writer.finalize().unwrap();
+}

@@ -13,6 +13,8 @@ mod alsa;
 mod backup;
 mod bad_input;
 mod browser;
+#[cfg(all(feature = "whisper", feature = "plugins"))]
+mod chain;
 mod config;
 mod crash;
 mod crash_bus;
@@ -25,6 +27,8 @@ mod keys;
 mod killed;
 #[cfg(feature = "systemd")]
 mod notify;
+#[cfg(all(feature = "whisper", feature = "plugins"))]
+mod ollama;
 mod original;
 mod page;
 mod pipeline;

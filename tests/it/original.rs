@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::{KEY, Setup, fixture, text_of};
+use crate::harness::{KEY, Setup, fixture, text_of, track};
 
 /// `tests/cases/original_api.json`: requests in their order, each with what it must be answered. In an
 /// expected answer `"*"` stands for anything, a text that ends in `*` for every text that begins so, and the
@@ -79,27 +79,6 @@ fn what_fits() {
     ] {
         assert_eq!(fits(&expected, &found), yes, "{expected} {found}");
     }
-}
-
-/// A WAV file of 16 kHz, one channel, that says `sentences`, each at a time in s, and is silent else.
-fn track(path: &std::path::Path, sentences: &[(&str, f64)], seconds: f64) {
-    let mut samples = vec![0_i16; (seconds * 16_000.0) as usize];
-    for (name, at) in sentences {
-        let mut said = hound::WavReader::open(fixture(&format!("speech/{name}.wav"))).unwrap();
-        let at = (at * 16_000.0) as usize;
-        for (place, sample) in said.samples::<i16>().enumerate() {
-            samples[at + place] = sample.unwrap();
-        }
-    }
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 16_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    samples.into_iter().for_each(|it| writer.write_sample(it).unwrap());
-    writer.finalize().unwrap();
 }
 
 #[cfg(feature = "whisper")]
