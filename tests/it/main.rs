@@ -18,6 +18,8 @@ mod chain;
 mod config;
 mod crash;
 mod crash_bus;
+#[cfg(all(feature = "whisper", feature = "plugins"))]
+mod defects;
 mod event_log;
 mod events;
 mod events_cli;

@@ -120,6 +120,11 @@ fn rust(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     texts.filter(|it| it.0.ends_with(".rs"))
 }
 
+/// Path and text of every file of Rust.
+pub(crate) fn sources() -> Vec<(String, String)> {
+    rust(&tree()).map(|(path, text)| (path.to_owned(), text.to_owned())).collect()
+}
+
 /// The code of a file, without comments that take whole lines.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
