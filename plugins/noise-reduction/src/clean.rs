@@ -16,7 +16,7 @@ use crate::{
     audio::{ResampleError, Track, WavError},
     chain,
     denoise::Denoise,
-    far_end::{FarEnd, System, mean},
+    far_end::{Delays, FarEnd, System, mean},
     high_pass::HighPass,
     level::Levels,
 };
@@ -47,7 +47,7 @@ pub struct Cleaned {
     pub rate_hz: u32,
     /// How much quieter the stretches without speech are, dB; none where all was silent.
     pub gain_db: Option<f32>,
-    /// How the far end was taken out; none where there is none, or no method is on.
+    /// How the far end was taken out; none where it is not heard, there is none, or no method is on.
     pub method: Option<NoiseReductionMethod>,
     /// What could not be done as asked, for people.
     pub problems: Vec<String>,
@@ -105,7 +105,7 @@ impl CleanError {
 /// See [`CleanError`]. A file of an earlier cleaning is then still there. A system's track that cannot be
 /// read is no error but one of [`Cleaned::problems`].
 pub fn clean(task: &Task, config: &Config, stop: &AtomicBool) -> Result<Cleaned, CleanError> {
-    let mut stages = Stages::open(task, config)?;
+    let mut stages = Stages::open(task, config, stop)?;
     let mut failed = None;
     let written = files::write_with(&task.output, |file| {
         stages.run(file, stop).map_err(|error| match error {
@@ -161,7 +161,7 @@ struct Stages {
 }
 
 impl Stages {
-    fn open(task: &Task, config: &Config) -> Result<Self, CleanError> {
+    fn open(task: &Task, config: &Config, stop: &AtomicBool) -> Result<Self, CleanError> {
         let microphone = Track::open(&task.microphone).map_err(CleanError::Microphone)?;
         let rate_hz = microphone.rate_hz();
         let channels = if task.keep_channels { microphone.channels() } else { 1 };
@@ -173,22 +173,14 @@ impl Stages {
             return Err(CleanError::TooLong { hours, channels, rate_hz });
         }
         let mut problems = Vec::new();
-        let method = if config.freq_domain_bleed_removal {
-            Some(NoiseReductionMethod::FrequencyDomain)
-        } else {
-            config.time_domain_subtraction.then_some(NoiseReductionMethod::TimeDomain)
-        };
-        let far_end = match method {
-            Some(_) if !task.system.is_empty() => match Track::open(&task.system) {
-                Ok(track) => Some(FarEnd::new(config, rate_hz, channels, System::new(track, rate_hz)?)),
-                Err(error) => {
-                    problems
-                        .push(format!("the far end stays in: its track cannot be read: {}", chain(&error)));
-                    None
-                }
-            },
-            _ => None,
-        };
+        let mut far_end = None;
+        if !task.system.is_empty() && (config.freq_domain_bleed_removal || config.time_domain_subtraction) {
+            far_end = Self::far_end(task, config, (rate_hz, channels), stop, &mut problems)?;
+        }
+        let method = far_end.as_ref().map(|_| match config.freq_domain_bleed_removal {
+            true => NoiseReductionMethod::FrequencyDomain,
+            false => NoiseReductionMethod::TimeDomain,
+        });
         let high_pass =
             (config.highpass_cutoff > 0.0).then(|| HighPass::new(config.highpass_cutoff, rate_hz));
         let high_pass = high_pass.map_or_else(Vec::new, |it| vec![it; channels]);
@@ -196,7 +188,6 @@ impl Stages {
         let wet = config.noise_reduce_factor.min(1.0 - config.spectral_floor) as f32;
         let count = if wet > 0.0 { channels } else { 0 };
         let denoise = (0..count).map(|_| Denoise::new(rate_hz, wet)).collect::<Result<_, _>>()?;
-        let method = method.filter(|_| far_end.is_some());
         let (before, after) = (Levels::new(rate_hz), Levels::new(rate_hz));
         Ok(Self {
             microphone,
@@ -211,6 +202,31 @@ impl Stages {
             frames: 0,
             problems,
         })
+    }
+
+    /// The far end's removal; none where there is nothing to remove, or it cannot be.
+    fn far_end(
+        task: &Task,
+        config: &Config,
+        (rate_hz, channels): (u32, usize),
+        stop: &AtomicBool,
+        problems: &mut Vec<String>,
+    ) -> Result<Option<FarEnd>, CleanError> {
+        let open = || Track::open(&task.system);
+        let (first, second) = match open().and_then(|first| Ok((first, open()?))) {
+            Ok(both) => both,
+            Err(error) => {
+                problems.push(format!("the far end stays in: its track cannot be read: {}", chain(&error)));
+                return Ok(None);
+            }
+        };
+        let mut delays = Delays::Zero;
+        if config.use_fft_alignment {
+            let microphone = Track::open(&task.microphone).map_err(CleanError::Microphone)?;
+            delays = Delays::survey(microphone, System::new(first, rate_hz)?, config, stop)?;
+        }
+        let system = System::new(second, rate_hz)?;
+        Ok(delays.is_heard().then(|| FarEnd::new(config, rate_hz, channels, system, delays)))
     }
 
     fn run(&mut self, file: &mut File, stop: &AtomicBool) -> Result<(), StageError> {

@@ -9,6 +9,8 @@ mod far_end;
 mod high_pass;
 mod level;
 mod recording;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,

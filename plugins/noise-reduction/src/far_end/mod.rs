@@ -1,6 +1,7 @@
 //! Takes the far end out of the room's microphone: what the loudspeakers played, known from the system's
 //! track. Owns the stretches in which it is done and that none of them moves or ends abruptly; what is
-//! done in a stretch is in `align` (the delay), `subtract` (the wave) and `spectrum` (the frequencies).
+//! done in a stretch is in `subtract` (the wave) and `spectrum` (the frequencies), and where the far end is
+//! looked for in `delays`.
 //!
 //! Stretches overlap by half and fade into one another, so that whatever is estimated anew in each of them
 //! changes without a click:
@@ -12,28 +13,38 @@
 //! ```
 
 mod align;
+mod delays;
 mod fourier;
 mod spectrum;
 mod subtract;
 mod system;
+#[cfg(test)]
+mod tests;
 mod toeplitz;
 
-pub(crate) use self::system::System;
-use self::{align::Aligner, spectrum::Spectrum, subtract::Subtract};
+pub(crate) use self::{delays::Delays, system::System};
+use self::{spectrum::Spectrum, subtract::Subtract};
 use crate::{Config, audio::ResampleError};
 
 /// Longest stretch, samples: bounds the memory at high rates.
 const LONGEST: usize = 1 << 20;
 
+/// Samples in half of a stretch.
+fn half(config: &Config, rate_hz: u32) -> usize {
+    (config.alignment_chunk_seconds as usize * rate_hz as usize).min(LONGEST) / 2
+}
+
 /// The far end's removal from the channels of one microphone track.
 #[derive(Debug)]
 pub(crate) struct FarEnd {
-    remover: Remover,
+    subtract: Option<Subtract>,
+    spectrum: Option<Spectrum>,
     system: System,
+    delays: Delays,
     /// Half of a stretch, samples.
     half: usize,
-    /// Where the next block begins, samples.
-    position: usize,
+    /// The next stretch.
+    stretch: usize,
     channels: Vec<Channel>,
 }
 
@@ -47,10 +58,22 @@ struct Channel {
 
 impl FarEnd {
     /// For a microphone track of `rate_hz`. `config` has a method on.
-    pub(crate) fn new(config: &Config, rate_hz: u32, channels: usize, system: System) -> Self {
-        let half = (config.alignment_chunk_seconds as usize * rate_hz as usize).min(LONGEST) / 2;
-        let channels = (0..channels).map(|_| Channel::default()).collect();
-        Self { remover: Remover::new(config, rate_hz, half), system, half, position: 0, channels }
+    pub(crate) fn new(
+        config: &Config,
+        rate_hz: u32,
+        channels: usize,
+        system: System,
+        delays: Delays,
+    ) -> Self {
+        Self {
+            subtract: config.time_domain_subtraction.then(|| Subtract::new(rate_hz)),
+            spectrum: config.freq_domain_bleed_removal.then(|| Spectrum::new(config, rate_hz)),
+            system,
+            delays,
+            half: half(config, rate_hz),
+            stretch: 0,
+            channels: (0..channels).map(|_| Channel::default()).collect(),
+        }
     }
 
     /// Samples of each channel that [`Self::push`] takes at once; fewer only the last time.
@@ -67,25 +90,17 @@ impl FarEnd {
     /// and all that is left when the block is the last.
     pub(crate) fn push(&mut self, blocks: &mut [Vec<f32>], last: bool) -> Result<(), ResampleError> {
         let held = self.channels.first().map_or(0, |it| it.previous.len());
-        if self.position == 0 && !last {
-            for (block, channel) in blocks.iter_mut().zip(&mut self.channels) {
-                channel.previous = std::mem::take(block);
-            }
-            self.position = self.half;
-            return Ok(());
-        }
-        let mut stretch: Vec<Vec<f32>> = Vec::with_capacity(blocks.len());
+        let mut stretch = Vec::with_capacity(blocks.len());
         for (block, channel) in blocks.iter_mut().zip(&mut self.channels) {
             let mut whole = std::mem::take(&mut channel.previous);
             whole.extend_from_slice(block);
             channel.previous = std::mem::take(block);
             stretch.push(whole);
         }
-        let reach = self.remover.reach();
-        let start = self.position as i64 - held as i64 - reach as i64;
-        let length = stretch.first().map_or(0, Vec::len) + 2 * reach;
-        let window = self.system.window(start, length)?;
-        self.remover.run(&mut stretch, window);
+        if held == 0 && !last {
+            return Ok(());
+        }
+        self.clean(&mut stretch)?;
         for ((block, channel), cleaned) in blocks.iter_mut().zip(&mut self.channels).zip(stretch) {
             *block = cleaned;
             let n = held as f32;
@@ -98,55 +113,24 @@ impl FarEnd {
                 channel.fading.extend(second.map(|(place, sample)| sample * (1.0 - place as f32 / n)));
             }
         }
-        self.position += self.half;
+        self.stretch += 1;
         Ok(())
     }
-}
 
-/// Cleans one stretch. Remembers only the delay, for stretches in which the far end is silent or drowned.
-#[derive(Debug)]
-struct Remover {
-    aligner: Option<Aligner>,
-    subtract: Option<Subtract>,
-    spectrum: Option<Spectrum>,
-    /// Longest delay that is found either way, samples.
-    longest_lag: usize,
-    /// How much later the far end is in the microphone than in the system's track, samples.
-    lag: Option<i64>,
-}
-
-impl Remover {
-    fn new(config: &Config, rate_hz: u32, longest_lag: usize) -> Self {
-        Self {
-            aligner: config.use_fft_alignment.then(|| Aligner::new(rate_hz)),
-            subtract: config.time_domain_subtraction.then(|| Subtract::new(rate_hz)),
-            spectrum: config.freq_domain_bleed_removal.then(|| Spectrum::new(config, rate_hz)),
-            longest_lag,
-            lag: (!config.use_fft_alignment).then_some(0),
-        }
-    }
-
-    /// How far the system's sound must go beyond a stretch on both sides, samples.
-    fn reach(&self) -> usize {
+    /// Cleans the channels of the stretch whose turn it is in place.
+    fn clean(&mut self, channels: &mut [Vec<f32>]) -> Result<(), ResampleError> {
+        // What is estimated needs more of the system's sound than the stretch itself is long.
         let history =
             [self.subtract.as_ref().map(Subtract::history), self.spectrum.as_ref().map(Spectrum::history)];
-        self.longest_lag + history.into_iter().flatten().max().unwrap_or(0)
-    }
-
-    /// Cleans the channels of a stretch in place. `window` is the system's sound from [`Self::reach`] before
-    /// the stretch to as much behind it.
-    fn run(&mut self, channels: &mut [Vec<f32>], window: &[f32]) {
-        let reach = self.reach();
+        let reach = self.half + history.into_iter().flatten().max().unwrap_or(0);
+        let length = channels.first().map_or(0, Vec::len) + 2 * reach;
+        let window = self.system.window((self.stretch * self.half) as i64 - reach as i64, length)?;
+        let Some(lag) = self.delays.of(self.stretch) else { return Ok(()) };
         if window.iter().all(|it| *it == 0.0) {
-            return;
+            return Ok(());
         }
-        if let Some(aligner) = &mut self.aligner {
-            let mean = mean(channels);
-            let around = &window[reach - self.longest_lag..window.len() - (reach - self.longest_lag)];
-            self.lag = aligner.lag(&mean, around).or(self.lag);
-        }
-        let Some(lag) = self.lag else { return };
-        // Where the far end of the stretch's first sample lies in the window.
+        // Where the far end of the stretch's first sample lies in the window: a delay is half a stretch at
+        // the most.
         let origin = (reach as i64 - lag).unsigned_abs() as usize;
         for channel in channels {
             if let Some(subtract) = &mut self.subtract {
@@ -156,6 +140,7 @@ impl Remover {
                 spectrum.run(channel, window, origin);
             }
         }
+        Ok(())
     }
 }
 
