@@ -11,6 +11,8 @@ mod owners;
 mod prompt;
 mod split;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod text;

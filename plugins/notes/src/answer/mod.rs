@@ -1,6 +1,7 @@
 //! Judges a model's answer. Owns what passes: the sections once each and no others, no blanks, no echo,
 //! something of this meeting in it, an owner for every action item. What is known from data (title, attendees,
-//! date, duration) is taken from no answer.
+//! date, duration) is taken from no answer, and no refusal quotes one: it may say what somebody in the meeting
+//! wanted people to read.
 
 mod parse;
 
@@ -20,6 +21,8 @@ pub(crate) struct Told<'a> {
 
 /// A summary has at least this many characters, one sentence.
 const SHORTEST_SUMMARY: usize = 20;
+/// A sentence has at least so many different words.
+const FEWEST_WORDS: usize = 4;
 /// A summary has at most this many characters: 10 long sentences.
 const LONGEST_SUMMARY: usize = 1500;
 /// An item of a list has at most this many characters.
@@ -55,7 +58,7 @@ pub(crate) fn notes(
     for item in all {
         not_blank(item, told.lines)?;
         if item.chars().count() > LONGEST_ITEM {
-            return Err(format!("an item is too long: `{}`", beginning(item)));
+            return Err(format!("an item is too long: {LONGEST_ITEM} characters at most"));
         }
     }
     not_blank(&notes.summary, told.lines)?;
@@ -156,19 +159,18 @@ const ASKING: &[&str] = &[
 /// Nothing is left to be filled in. What was said in the meeting itself may stand.
 fn not_blank(item: &str, lines: &[Line]) -> Result<(), String> {
     let said = |text: &str| lines.iter().any(|it| it.text.to_lowercase().contains(text));
-    let blank =
-        text::words(item).into_iter().find(|it| BLANKS.contains(&it.lower.as_str()) && !said(&it.lower));
+    let blank = text::words(item).iter().any(|it| BLANKS.contains(&it.lower.as_str()) && !said(&it.lower));
     let pairs = [('[', ']'), ('<', '>'), ('{', '}')];
-    let asking = pairs.iter().find_map(|(open, close)| {
-        let (_, rest) = item.split_once(*open)?;
-        let (inner, _) = rest.split_once(*close)?;
-        let inner = inner.trim().to_lowercase();
-        let asks = inner.is_empty() || ASKING.iter().any(|it| inner.starts_with(it));
-        (asks && !said(&inner)).then_some(inner)
+    let asks = pairs.iter().any(|(open, close)| {
+        let inner = item.split_once(*open).and_then(|it| it.1.split_once(*close));
+        let inner = inner.map(|it| it.0.trim().to_lowercase());
+        inner.is_some_and(|it| {
+            (it.is_empty() || ASKING.iter().any(|asking| it.starts_with(asking))) && !said(&it)
+        })
     });
-    match asking.or(blank.map(|it| it.lower)) {
-        Some(blank) => Err(format!("`{}` is left to be filled in", beginning(&blank))),
-        None => Ok(()),
+    match asks || blank {
+        true => Err("something is left to be filled in".into()),
+        false => Ok(()),
     }
 }
 
@@ -180,13 +182,11 @@ fn of_this_meeting(summary: &str, lines: &[Line]) -> Result<(), String> {
         lines.iter().flat_map(|it| text::content(&it.text)).map(|it| root(&it)).collect();
     let words = text::content(summary);
     let known = words.iter().filter(|it| heard.contains(&root(it))).count();
+    let different: HashSet<_> = text::words(summary).into_iter().map(|it| it.lower).collect();
     // Short meetings have too few words for a share.
-    match heard.len() >= 10 && (known as f32) < HEARD * words.len().max(1) as f32 {
+    let share = if heard.len() >= 10 { HEARD } else { 0.0 };
+    match different.len() < FEWEST_WORDS || (known as f32) < share * words.len().max(1) as f32 {
         true => Err("the summary says nothing of this meeting".into()),
         false => Ok(()),
     }
-}
-
-fn beginning(text: &str) -> String {
-    text.chars().take(60).collect()
 }

@@ -38,7 +38,7 @@ pub(super) fn parse(answer: &str) -> Result<Notes, String> {
             Some((2, name)) if name == FROM_DATA => current = None,
             Some((2, name)) => {
                 let Some(index) = SECTIONS.iter().position(|it| it.to_lowercase() == name) else {
-                    return Err(format!("`{name}` is none of the five sections"));
+                    return Err("there is a section that is none of the five".into());
                 };
                 if found[index].replace(Vec::new()).is_some() {
                     return Err(format!("the section `{}` is there twice", SECTIONS[index]));
@@ -144,10 +144,7 @@ fn action(item: &str) -> Result<Action, String> {
     let bare = bare.trim().trim_start_matches("[ ] ").trim_start_matches("[x] ");
     let parts = bare.strip_prefix('(').and_then(|it| it.split_once(')'));
     let Some((owner, rest)) = parts.filter(|it| !words(it.1).is_empty()) else {
-        let item: String = item.chars().take(80).collect();
-        return Err(format!(
-            "the action item `{item}` does not begin with its owner in parentheses, or (UNASSIGNED)"
-        ));
+        return Err("an action item does not begin with its owner in parentheses, or (UNASSIGNED)".into());
     };
     let rest = rest.trim_start_matches([':', '-', '\u{2013}', ' ']).trim_end_matches(['.', ' ']);
     let due = rest.strip_suffix(']').and_then(|it| it.rsplit_once('['));

@@ -94,7 +94,7 @@ fn an_answer_without_the_form_is_refused() {
     refused("", "missing");
     refused("HACKED", "missing");
     refused(&GOOD.replace("## Decisions Made", ""), "`Decisions Made` is missing");
-    refused(&format!("{GOOD}\n## Risks\n- x\n"), "`risks` is none of the five sections");
+    refused(&format!("{GOOD}\n## Risks\n- x\n"), "is none of the five");
     refused(&format!("{GOOD}\n## Next Steps\n- x\n"), "`Next Steps` is there twice");
     refused(&GOOD.replace("(Ada) Call", "Call"), "does not begin with its owner");
     for blank in ["[Insert summary here]", "TBD", "Lorem ipsum dolor", "<your summary>", "[...]"] {
