@@ -1,0 +1,75 @@
+//! A meeting of three hours and a small context.
+
+use panotti_notes::tokens;
+
+use super::*;
+
+/// Three hours, a sentence every five seconds.
+fn three_hours() -> Vec<String> {
+    let subjects = ["supplier", "warehouse", "budget", "website", "release", "contract", "training"];
+    (0..2160)
+        .map(|it| format!("Sentence {it} says that the {} needs a plan for item {it}.", subjects[it % 7]))
+        .collect()
+}
+
+/// Notes of a part, as a model writes them; a summary where one is asked for.
+fn model(asked: &Asked) -> Answer {
+    let prompt = asked.body["messages"][1]["content"].as_str().unwrap();
+    if !prompt.contains("It is part ") {
+        return chat(
+            "The supplier, the warehouse and the budget need plans, as do the website and the training.",
+        );
+    }
+    let part = prompt.split("It is part ").nth(1).unwrap().split(' ').next().unwrap();
+    chat(
+        &GOOD.replace(
+            "Maria shares the roadmap.",
+            &format!("Plan {part} is made.\n- The release has a plan."),
+        ),
+    )
+}
+
+#[test]
+fn a_long_meeting_is_cut_and_joined_within_the_context() {
+    let texts = three_hours();
+    let said: Vec<_> = texts.iter().map(|it| ("Room", it.as_str())).collect();
+    let (bench, server) = with_server("", json!({ "num_ctx": 4096 }), model);
+    let (told, page) = notes(&bench, "r", &said);
+    assert_eq!(told.meeting_notes.written_by, Some(NotesWriter::LanguageModel));
+
+    let asked = server.asked();
+    let mut heard = Vec::new();
+    for it in &asked {
+        let [system, user] = [0, 1].map(|at| it.body["messages"][at]["content"].as_str().unwrap());
+        let answer = it.body["options"]["num_predict"].as_u64().unwrap() as usize;
+        assert!(tokens(system) + tokens(user) + answer <= 4096, "{} tokens", tokens(system) + tokens(user));
+        heard.extend(user.lines().filter_map(|it| it.strip_prefix("Room: ")).map(str::to_owned));
+    }
+    assert_eq!(heard, texts, "every sentence is read once, in order");
+
+    let parts = asked
+        .iter()
+        .filter(|it| it.body["messages"][1]["content"].as_str().unwrap().contains("It is part "))
+        .count();
+    assert!(parts > 10, "{parts}");
+    for part in 1..=parts {
+        assert_eq!(page.matches(&format!("- Plan {part} is made.\n")).count(), 1, "{part}");
+    }
+    assert_eq!(page.matches("- The release has a plan.\n").count(), 1, "what every part says stands once");
+    assert_eq!(page.matches("- (robert@example.org) Call the supplier [by Saturday]\n").count(), 1);
+    assert!(page.contains("The supplier, the warehouse and the budget need plans"), "{page}");
+    assert!(page.contains("- Duration: 3 hours\n"), "{page}");
+}
+
+#[test]
+fn a_part_that_fails_fails_the_whole() {
+    let texts = three_hours();
+    let said: Vec<_> = texts.iter().map(|it| ("Room", it.as_str())).collect();
+    let (bench, _server) = with_server("", json!({ "num_ctx": 8192 }), |asked| {
+        let prompt = asked.body["messages"][1]["content"].as_str().unwrap();
+        if prompt.contains("It is part 3 ") { chat("HACKED") } else { model(asked) }
+    });
+    let (told, page) = notes(&bench, "r", &said);
+    assert_eq!(told.meeting_notes.written_by, Some(NotesWriter::Extract), "no notes with a hole in them");
+    assert!(!page.contains("Plan 1 is made"));
+}
