@@ -104,7 +104,7 @@ impl Meeting {
                     words.extend(problem.as_ref().map(|it| format!("Those of {who}: {it}.")));
                 }
                 Some(Outcome::Failed(error)) => {
-                    words.push(format!("Those of {who} could not be written: {error}."))
+                    words.push(format!("Those of {who} could not be written: {error}."));
                 }
                 None => {}
             }

@@ -53,7 +53,7 @@ fn changed(plugin: &str, to: &str) -> NewEvent {
 }
 
 /// Channels of which only `channels` is on: a desktop of whoever runs the tests is left alone.
-fn only(channels: Value) -> Value {
+fn only(channels: &Value) -> Value {
     let mut all = json!({ "desktop": { "enabled": false } });
     all.as_object_mut().unwrap().extend(channels.as_object().unwrap().clone());
     json!({ "channels": all })
@@ -61,7 +61,7 @@ fn only(channels: Value) -> Value {
 
 fn bench(channels: Value) -> Bench {
     let mut bench = Bench::new(DESCRIPTOR).unwrap();
-    bench.configure(only(channels)).start().unwrap();
+    bench.configure(only(&channels)).start().unwrap();
     bench
 }
 
@@ -83,7 +83,7 @@ fn state_keys(bench: &Bench) -> Vec<String> {
 
 panotti_sdk::conformance!(
     Case::of(DESCRIPTOR)
-        .config(only(json!({})))
+        .config(only(&json!({})))
         .event(ended("a"))
         .event(written("meeting_notes_local", "a"))
         .event(unwritten("meeting_notes_remote", "b"))
