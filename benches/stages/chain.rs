@@ -106,8 +106,8 @@ impl Box_ {
         self.ask(self.http.post(url("/api/recording-ended")).json(&ended));
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let page = "/events?order=asc&limit=200&name=*.completed&name=recording.ended";
-            let page = self.ask(self.http.get(url(page)));
+            // Newest first: what ended last is on this page.
+            let page = self.ask(self.http.get(url("/events?limit=200")));
             let at = |name: &str| {
                 let items = page["items"].as_array().unwrap().iter();
                 let mut of = items.filter(|it| it["payload"]["recording_id"] == id);

@@ -23,7 +23,6 @@ pub(super) fn recall(
         let scanned = match subscription.start {
             Start::Now => *log.tail().borrow(),
             Start::Beginning => loader::removed(log, 0)?,
-            Start::After(seq) => loader::removed(log, 0)?.max(seq),
         };
         return Ok((Ledger::after(scanned), Vec::new()));
     };

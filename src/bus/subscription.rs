@@ -31,8 +31,6 @@ pub enum Start {
     Now,
     /// With the oldest event that the log still has.
     Beginning,
-    /// With the event after this one.
-    After(u64),
 }
 
 /// When a delivery that failed is tried again: after `base` × 2ⁿ, at most `max`, of which a random half

@@ -93,12 +93,12 @@ impl Manager {
         self.services.roster.clone()
     }
 
-    /// Fills the roster before anything is started.
+    /// Fills the roster, and keeps a place in the log for what will run, before anything is started.
     pub(super) fn foresee(&self) {
         self.plans();
     }
 
-    /// What the settings let run, which the roster is brought in line with.
+    /// What the settings let run, which the roster and the places in the log are brought in line with.
     fn plans(&self) -> BTreeMap<&'static str, Plan> {
         let read: BTreeMap<_, _> = self.slots.iter().map(|(name, slot)| (*name, self.read(slot))).collect();
         let plans = plan(self.descriptors, |name| read.get(name).cloned().unwrap_or(Wish::Disabled));
@@ -107,6 +107,11 @@ impl Manager {
             (matches!(plan, Plan::Run { .. }) || (*plan != Plan::Disabled && again())).then_some(*name)
         };
         self.services.roster.set(plans.iter().filter_map(expected));
+        for (name, _) in plans.iter().filter(|it| matches!(it.1, Plan::Run { .. })) {
+            if let Some(slot) = self.slots.get(name) {
+                slot.hold_place();
+            }
+        }
         plans
     }
 

@@ -19,7 +19,7 @@ use super::{
     memory::Owner,
 };
 use crate::{
-    bus::{Bus, Running, Start, Subscription},
+    bus::{Bus, Running, Subscription},
     error_chain::chain,
     event_log::{Batch, EventLog, Put, Table},
 };
@@ -36,11 +36,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 fn remembered(log: &EventLog, name: &str) -> Life {
     let row = log.get(Table::Plugins, name).ok().flatten();
     row.and_then(|row| serde_json::from_slice::<Life>(&row).ok()).map_or_else(Life::new, Life::again)
-}
-
-/// A log that cannot be read says so to whoever starts the subscription.
-fn newest(log: &EventLog) -> u64 {
-    log.last_seq().unwrap_or(0)
 }
 
 /// One plugin's place.
@@ -69,9 +64,6 @@ struct Live {
     held_back: Option<String>,
     /// Whether it is going to be tried again by itself.
     tried_again: bool,
-    /// The newest event when it became wanted: one that never ran begins after it, however long its start
-    /// takes.
-    wanted_after: u64,
 }
 
 /// What a failure leads to.
@@ -101,7 +93,6 @@ impl Slot {
             restarted: 0,
             held_back: None,
             tried_again: false,
-            wanted_after: newest(&log),
         };
         Self { descriptor, owner: Owner::of(index), services, log, bus, live: Mutex::new(live) }
     }
@@ -177,9 +168,7 @@ impl Slot {
 
     /// Lets it be tried anew.
     pub(super) fn forgive(&self) {
-        let wanted_after = newest(&self.log);
         let mut live = self.live();
-        live.wanted_after = wanted_after;
         live.held_back = None;
         live.tried_again = false;
         live.restarts.clear();
@@ -266,9 +255,18 @@ impl Slot {
             max_concurrent_tasks: settings.max_concurrent_tasks,
             timeout: Duration::from_secs(settings.timeout_s.into()),
             named_filter: settings.event_filter.clone(),
-            start: Start::After(self.live().wanted_after),
             ..Subscription::new(self.descriptor.name, Filter { topics, ..Filter::default() })
         })
+    }
+
+    /// Keeps its place in the log from the moment it is wanted: however long its first start takes, and
+    /// whatever happens meanwhile, it misses nothing.
+    pub(super) fn hold_place(&self) {
+        let Some(subscription) = self.settings().and_then(|it| self.subscription(&it)) else { return };
+        if let Err(error) = self.bus.hold_place(&subscription) {
+            // The start asks the same log, and fails with the reason.
+            tracing::error!(plugin = self.descriptor.name, error = chain(&error), "Its place is not kept.");
+        }
     }
 
     /// Takes its events away and stops it within `patience`. Nothing when it does not run.

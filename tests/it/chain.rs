@@ -81,12 +81,14 @@ async fn end(box_: &Panotti, id: &str, microphone: &str, system: &str) {
     box_.post("/api/recording-ended", ended).await;
 }
 
-/// What was said of a recording, oldest first.
+/// What came of the stages of a recording, oldest first.
 async fn told(box_: &Panotti, id: &str) -> Vec<Value> {
-    let page =
-        box_.get("/events?order=asc&limit=200&name=*.completed&name=*.error&name=recording.ended").await;
-    let items = page["items"].as_array().unwrap().iter();
-    items.filter(|it| it["payload"]["recording_id"] == id).cloned().collect()
+    let stage = |it: &Value| {
+        let name = it["name"].as_str().unwrap();
+        it["payload"]["recording_id"] == id
+            && (name == "recording.ended" || name.ends_with(".completed") || name.ends_with(".error"))
+    };
+    box_.everything().await.into_iter().filter(stage).collect()
 }
 
 async fn all_told(box_: &Panotti, id: &str, last: &str) -> Vec<Value> {
@@ -215,7 +217,7 @@ async fn whatever_is_wrong_with_the_model_the_notes_do_not_pretend() {
         (Mood::Broken, "500"),
         (Mood::Slow, "3 s"),
         (Mood::Says("HACKED".into()), ""),
-        (Mood::Says(NOTES.replace("## Decisions Made", "## Secrets")), "Secrets"),
+        (Mood::Says(NOTES.replace("## Decisions Made", "## Secrets")), "section"),
         (Mood::Says(String::new()), ""),
     ]
     .into_iter()
@@ -283,24 +285,37 @@ async fn w4_w5_a_track_that_is_missing_or_broken_costs_that_track_alone() {
     assert!(offered.iter().any(|it| it["payload"]["recording_id"] == *id), "{offered:?}");
 }
 
+/// Kills at random instants, beside those after each step. `PANOTTI_CHAIN_ROUNDS` asks for more.
+const KILLS: u64 = 4;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn sigkill_at_every_step_loses_nothing_and_doubles_nothing() {
+async fn w1_w2_sigkill_at_every_step_loses_nothing_and_doubles_nothing() {
     let ollama = Ollama::start(Mood::Says(NOTES.into()));
+    let asked = std::env::var("PANOTTI_CHAIN_ROUNDS").ok();
+    let rounds = asked.map_or(KILLS, |it| it.parse().expect("PANOTTI_CHAIN_ROUNDS is a number"));
+    // After a step, or so many ms after the end.
+    let instants = CHAIN.map(Ok).into_iter().chain((0..rounds).map(|_| Err(random() % 4000)));
     let mut setup = setup(&ollama.url());
-    for (round, step) in CHAIN.into_iter().enumerate() {
+    for (round, instant) in instants.enumerate() {
         let box_ = setup.start();
         let id = format!("{ID}.{round}");
         let (microphone, system) = tracks(&box_, &id);
         end(&box_, &id, &microphone, &system).await;
-        all_told(&box_, &id, step).await;
-        // Somewhere in the work on what comes next.
-        tokio::time::sleep(Duration::from_millis(37 * round as u64)).await;
+        match instant {
+            Ok(step) => drop(all_told(&box_, &id, step).await),
+            // The instant itself is what is tried, so nothing can be awaited.
+            Err(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+        }
         setup = box_.kill();
+        println!("killed {instant:?}");
         let box_ = setup.start();
-        println!("killed after {step}");
         check(&box_, &id).await;
         let (status, kept) = box_.stop();
         assert!(status.success(), "{status}");
         setup = kept;
     }
+}
+
+fn random() -> u64 {
+    u64::from(uuid::Uuid::new_v4().as_fields().0)
 }

@@ -271,6 +271,17 @@ impl Panotti {
         page["items"].as_array().unwrap().clone()
     }
 
+    /// Everything that happened so far, oldest first.
+    pub(crate) async fn everything(&self) -> Vec<Value> {
+        let (mut events, mut path) = (Vec::new(), "/events?order=asc&limit=200".to_owned());
+        loop {
+            let page = self.get(&path).await;
+            events.extend(page["items"].as_array().unwrap().iter().cloned());
+            let Some(cursor) = page["next_cursor"].as_str() else { return events };
+            path = format!("/events?order=asc&limit=200&cursor={cursor}");
+        }
+    }
+
     /// Waits for `count` events of a name.
     pub(crate) async fn wait_events(&self, name: &str, count: usize) -> Vec<Value> {
         self.until(&format!("{count} events {name}"), async || {
