@@ -9,6 +9,7 @@ mod far_end;
 mod high_pass;
 mod level;
 mod recording;
+mod stages;
 #[cfg(test)]
 mod tests;
 

@@ -46,7 +46,7 @@ fn every_form_of_samples_is_read() {
                 }
             }
             file.finalize().unwrap();
-            let done = run(&[path.clone()], false, &out).unwrap();
+            let done = run(std::slice::from_ref(&path), false, &out).unwrap();
             assert_eq!((done.frames, done.rate_hz, &done.problems[..]), (4_001, sample_rate, &[][..]));
             let (rate, read) = read(&out);
             assert_eq!((rate, read.len()), (sample_rate, 1));
@@ -100,7 +100,7 @@ fn an_unfinished_file_is_read_as_far_as_it_goes() {
     ones[40..44].fill(0xFF);
     for (bytes, frames) in [(&whole[..44 + 2 * 9_000 + 1], 9_000), (&zero, 16_000), (&ones, 16_000)] {
         fs::write(&path, bytes).unwrap();
-        let done = run(&[path.clone()], false, &out).unwrap();
+        let done = run(std::slice::from_ref(&path), false, &out).unwrap();
         assert_eq!(done.frames, frames);
         assert!(done.problems[0].contains("in.wav` was not finished"), "{:?}", done.problems);
     }
@@ -136,7 +136,7 @@ fn what_is_no_wav_is_an_error_that_names_it() {
         ([b"RIFF\0\0\0\0WAVE".to_vec(), vec![0; 64_000]].concat(), "no audio within"),
     ] {
         fs::write(&path, &bytes).unwrap();
-        let error = crate::chain(&run(&[path.clone()], false, &out).unwrap_err());
+        let error = crate::chain(&run(std::slice::from_ref(&path), false, &out).unwrap_err());
         assert!(error.contains(says) && error.contains("in.wav"), "{error}");
         assert!(!out.exists());
     }
@@ -149,7 +149,7 @@ fn what_is_no_wav_is_an_error_that_names_it() {
     let empty = write(&folder.path().join("empty.wav"), RATE, &[&[]]);
     assert!(matches!(run(&[empty], false, &out), Err(CleanError::Empty)));
     // The output's folder is a file.
-    let error = run(&[good.clone()], false, &good.join("out.wav")).unwrap_err();
+    let error = run(std::slice::from_ref(&good), false, &good.join("out.wav")).unwrap_err();
     assert!(matches!(error, CleanError::Write { .. }) && !error.is_of_the_track());
 }
 
