@@ -2,6 +2,7 @@
 //! settings and the choice of the service; the services are in `provider`, the notes are `panotti-notes`' matter.
 
 mod provider;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -10,15 +11,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use panotti_notes::{Store, Written, extract, given_up, render, write};
 use panotti_sdk::{
     Configured, Context, Delivery, Descriptor, HandlerError, Health, Outbox, Permissions, Plugin,
-    PluginError, SecretRef, Service, async_trait,
+    PluginError, Service, async_trait,
     names::{MEETING_NOTES_REMOTE_COMPLETED, MEETING_NOTES_REMOTE_ERROR, RECORDING_DELETED},
     payloads::{NotesWriter, TranscriptionCompleted},
-    schemars::{self, JsonSchema},
     serde_json::{Map, Value, json},
 };
-use serde::{Deserialize, Serialize};
 
 use self::provider::{BUDGET, Remote};
+pub use self::settings::{Anthropic, Config, Google, OpenAi, Provider};
 
 /// What the host knows of this plugin.
 pub const DESCRIPTOR: Descriptor = Descriptor {
@@ -37,82 +37,6 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         include_str!("../plugin.yaml.example"),
     )
 };
-
-/// A service that writes notes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Provider {
-    /// OpenAI, or a service with the same API.
-    Openai,
-    /// Anthropic.
-    #[default]
-    Anthropic,
-    /// Google's Gemini.
-    Google,
-}
-
-/// Settings of the notes that a service writes.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Where the notes go: a directory of their own, absolute or below the box's data directory.
-    #[schemars(length(min = 1))]
-    pub output_directory: String,
-    /// Which service gets the transcripts: `openai`, `anthropic` or `google`.
-    pub provider: Provider,
-    /// Longest wait for one answer of the service, s.
-    #[schemars(range(min = 1, max = 3600), extend("x-unit" = "s"))]
-    pub timeout: u32,
-    /// Used with `provider: openai`.
-    pub openai: Access,
-    /// Used with `provider: anthropic`.
-    pub anthropic: Access,
-    /// Used with `provider: google`.
-    pub google: Access,
-}
-
-/// The way into a service.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Access {
-    /// The name of the secret that holds the key: `{ secret: NAME }`. The key itself never stands here.
-    #[serde(default)]
-    pub api_key: Option<SecretRef>,
-    /// Which of its models writes.
-    #[schemars(length(min = 1, max = 200))]
-    pub model: String,
-    /// Where the service is: the beginning of its URLs. `https`, or `http` on this machine.
-    #[schemars(length(min = 1))]
-    pub base_url: String,
-}
-
-impl Access {
-    fn of(secret: &str, model: &str, base_url: &str) -> Self {
-        let api_key = Some(SecretRef { secret: secret.to_owned() });
-        Self { api_key, model: model.to_owned(), base_url: base_url.to_owned() }
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            output_directory: "data/meeting_notes_remote".into(),
-            provider: Provider::Anthropic,
-            timeout: 600,
-            openai: Access::of("OPENAI_API_KEY", "gpt-4o", "https://api.openai.com/v1"),
-            anthropic: Access::of(
-                "ANTHROPIC_API_KEY",
-                "claude-3-5-sonnet-20241022",
-                "https://api.anthropic.com/v1",
-            ),
-            google: Access::of(
-                "GOOGLE_API_KEY",
-                "gemini-1.5-flash",
-                "https://generativelanguage.googleapis.com/v1beta",
-            ),
-        }
-    }
-}
 
 /// The plugin.
 #[derive(Debug)]
@@ -148,10 +72,8 @@ impl Plugin for MeetingNotesRemote {
             (render(&meeting, &extract(&meeting), notice), NotesWriter::Extract)
         } else {
             let model = self.remote.with_key(&self.context)?;
-            let notes = write(&model, &meeting, BUDGET).await.map_err(|error| {
-                *self.trouble() = Some(error.to_string());
-                error
-            })?;
+            let notes = write(&model, &meeting, BUDGET).await;
+            let notes = notes.inspect_err(|error| *self.trouble() = Some(error.to_string()))?;
             *self.trouble() = None;
             (render(&meeting, &notes, &self.notice()), NotesWriter::LanguageModel)
         };

@@ -33,6 +33,8 @@ impl Asked {
 pub enum Answer {
     /// Status and body.
     Say(u16, String),
+    /// 307 to a URL.
+    Redirect(String),
     /// Nothing, until the client goes.
     Silence,
     /// Ends the connection.
@@ -114,6 +116,12 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Asked>>, behaviour: &Behaviour) -> 
             "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
             text.len()
         ),
+        Answer::Redirect(url) => {
+            write!(
+                stream,
+                "HTTP/1.1 307 x\r\nlocation: {url}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            )
+        }
         Answer::Silence => reader.read_to_end(&mut Vec::new()).map(drop),
         Answer::Close => Ok(()),
     }

@@ -1,6 +1,8 @@
 //! Pieces of text: lines, sentences, words, and text that is safe inside Markdown. Owns how text is cut and
 //! escaped; leaves what it means to others.
 
+use std::{collections::HashSet, sync::LazyLock};
+
 /// Whitespace of any kind becomes one space, and what cannot be seen goes: one line.
 pub(crate) fn one_line(text: &str) -> String {
     let visible =
@@ -113,12 +115,13 @@ since six so some somebody someone something soon sort start still such sunday s
 thank thanks that that's the their them then there there's these they thing things think this those though three \
 thursday through time times to today together tomorrow tonight too tuesday twelve two uh um under until up update \
 updated us use used very want wants was wasn't way we wednesday week weeks well we'll went were we're we've what \
-what's when where whether which while who who's whole why will with without won't work works would wouldn't yeah \
+what's when where whether which while who who's whole why will with without won't work works would wouldn't yeah hear heard \
 year years yes yesterday yet you you'll your you're yours agree agreed decide decided discuss action item items";
 
 /// Whether the word is too common to say anything. `word` is in small letters.
 pub(crate) fn is_stopword(word: &str) -> bool {
-    STOPWORDS.split_whitespace().any(|it| it == word)
+    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| STOPWORDS.split_whitespace().collect());
+    WORDS.contains(word)
 }
 
 /// Whether the word can be a subject of a meeting. `word` is in small letters.

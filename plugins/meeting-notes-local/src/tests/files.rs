@@ -47,7 +47,7 @@ fn w27_ids_that_are_paths_are_refused() {
 }
 
 #[test]
-fn w37_a_deleted_recording_leaves_nothing_behind() {
+fn a_deleted_recording_leaves_nothing_behind() {
     let mut bench = extracting();
     let (first, _) = notes(&bench, "a", SAID);
     let (other, _) = notes(&bench, "a.b", SAID);

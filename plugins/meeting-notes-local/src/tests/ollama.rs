@@ -4,6 +4,20 @@ use panotti_sdk::Health;
 
 use super::*;
 
+/// The whole of conformance again, with a model.
+mod with_model {
+    use super::*;
+
+    fn server() -> Value {
+        static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(|_| chat(GOOD)).unwrap());
+        json!({ "ollama_url": SERVER.url(), "writer": "model" })
+    }
+
+    panotti_sdk::conformance!(
+        Case::of(DESCRIPTOR).config(server()).event(lasting("model.1", SAID)).event(deleted("model.1"))
+    );
+}
+
 /// Delivers a meeting that cannot be handled; why, and how often the server was asked.
 fn failure(behaviour: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (String, usize) {
     let config = json!({ "writer": "model", "timeout": 1 });

@@ -45,7 +45,7 @@ pub(crate) struct Remote {
     api: &'static dyn Api,
     base: String,
     model: String,
-    api_key: Option<SecretRef>,
+    api_key: SecretRef,
     timeout: Duration,
 }
 
@@ -56,21 +56,20 @@ impl Remote {
     /// [`PluginError::Config`] for an address that cannot be used or would send text in the clear.
     pub(crate) fn new(config: &Config) -> Result<Self, PluginError> {
         let services: [(&'static dyn Api, _, _, _); 3] = [
-            (&openai::OpenAi, Provider::Openai, &config.openai, "openai"),
-            (&anthropic::Anthropic, Provider::Anthropic, &config.anthropic, "anthropic"),
-            (&google::Google, Provider::Google, &config.google, "google"),
+            (&openai::OpenAi, Provider::Openai, config.openai.access(), "openai"),
+            (&anthropic::Anthropic, Provider::Anthropic, config.anthropic.access(), "anthropic"),
+            (&google::Google, Provider::Google, config.google.access(), "google"),
         ];
         let mut chosen = None;
-        for (api, provider, access, name) in services {
+        for (api, provider, (api_key, model, url), name) in services {
             let refused = |reason: &str| PluginError::config(&format!("{name}.base_url"), reason);
-            let base = base_url(&access.base_url).map_err(refused)?;
+            let base = base_url(url).map_err(refused)?;
             if !base.starts_with("https://") && !is_this_machine(&base) {
                 return Err(refused("transcripts are sent over https alone; http is for this machine"));
             }
             if provider == config.provider {
-                let (model, api_key) = (access.model.clone(), access.api_key.clone());
                 let timeout = Duration::from_secs(config.timeout.into());
-                chosen = Some(Self { api, base, model, api_key, timeout });
+                chosen = Some(Self { api, base, model: model.to_owned(), api_key: api_key.clone(), timeout });
             }
         }
         chosen.ok_or_else(|| PluginError::config("provider", "it is no service that is known"))
@@ -91,9 +90,7 @@ impl Remote {
     /// # Errors
     /// [`ContextError::NoSecret`] when the key is not there.
     pub(crate) fn with_key(&self, context: &Context) -> Result<Asking, ContextError> {
-        let none = || ContextError::NoSecret(format!("{}_API_KEY", self.api.name().to_uppercase()));
-        let key = context.secret(self.api_key.as_ref().ok_or_else(none)?)?;
-        Ok(Asking { remote: self.clone(), context: context.clone(), key })
+        Ok(Asking { remote: self.clone(), context: context.clone(), key: context.secret(&self.api_key)? })
     }
 }
 

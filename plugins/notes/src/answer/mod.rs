@@ -107,7 +107,7 @@ fn summary_is_one(summary: &str) -> Result<(), String> {
     let length = summary.chars().count();
     match length {
         0 => Err("the summary is empty".into()),
-        ..SHORTEST_SUMMARY => Err(format!("the summary is too short: {length} characters")),
+        1..SHORTEST_SUMMARY => Err(format!("the summary is too short: {length} characters")),
         LONGEST_SUMMARY.. => {
             Err(format!("the summary is too long: {length} characters, {LONGEST_SUMMARY} at most"))
         }

@@ -5,6 +5,7 @@
 mod cues;
 mod due;
 mod people;
+mod tasks;
 mod topics;
 
 use self::cues::{Cues, Found};
@@ -84,14 +85,14 @@ fn add(list: &mut Vec<String>, item: String) {
     }
 }
 
-/// What was said as sentences: lines of one speaker that follow one another without a full stop are one.
+/// What was said as sentences: lines of one speaker that follow one another without a full stop are one, also
+/// where somebody else says a word in between.
 fn sentences(meeting: &Meeting) -> Vec<Sentence> {
     let mut joined: Vec<(Sentence, u64)> = Vec::new();
     for line in &meeting.lines {
-        match joined.last_mut() {
+        match joined.iter_mut().rev().find(|it| it.0.speaker == line.speaker) {
             Some((sentence, end_ms))
-                if sentence.speaker == line.speaker
-                    && !sentence.text.ends_with(['.', '?', '!'])
+                if !sentence.text.ends_with(['.', '?', '!'])
                     && line.start_ms.saturating_sub(*end_ms) < PAUSE_MS
                     && sentence.text.len() < LONGEST =>
             {

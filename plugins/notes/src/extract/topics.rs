@@ -17,6 +17,8 @@ const MOST_STRETCHES: u64 = 12;
 const TERMS: usize = 3;
 /// Sentences that stand for a stretch.
 const POINTS: usize = 3;
+/// Sentences with fewer words that can be subjects say nothing of the meeting.
+const FEWEST: usize = 2;
 /// Sentences with fewer words say too little on their own.
 const SHORTEST: usize = 5;
 
@@ -30,12 +32,10 @@ pub(super) fn topics(meeting: &Meeting, sentences: &[Sentence]) -> Vec<Topic> {
         let stretch: Vec<_> =
             sentences.iter().filter(|it| (from..to).contains(&it.start_ms)).cloned().collect();
         let terms = terms(&stretch);
-        if terms.is_empty() {
-            continue;
-        }
+        let subjects = if terms.is_empty() { "various subjects".to_owned() } else { terms.join(", ") };
         let heading = match count {
-            1 => terms.join(", "),
-            _ => format!("{} to {}: {}", clock(from), clock(to.min(meeting.duration_ms)), terms.join(", ")),
+            1 => subjects,
+            _ => format!("{} to {}: {subjects}", clock(from), clock(to.min(meeting.duration_ms))),
         };
         let points = best(&stretch, POINTS).into_iter().map(|it| it.text.clone()).collect();
         found.push(Topic { heading: text::capitalised(&heading), points });
@@ -55,40 +55,54 @@ fn clock(ms: u64) -> String {
     }
 }
 
-/// The terms that occur most: pairs of words that are there more than once, then words. First come first
-/// where they occur equally often.
+/// A term, its weight, its place of first appearance and how it is written.
+type Counted = HashMap<String, (usize, usize, String)>;
+
+/// The terms that occur most, more than once each: pairs of words, then words. First come first where they
+/// occur equally often.
 fn terms(sentences: &[Sentence]) -> Vec<String> {
-    let mut counts: HashMap<String, (usize, usize)> = HashMap::new();
-    let mut order = 0;
-    let mut count = |term: String, weight: usize| {
-        order += 1;
-        counts.entry(term).or_insert((0, order)).0 += weight;
-    };
+    let mut counts = Counted::new();
     for sentence in sentences {
         let words = text::words(&sentence.text);
-        for pair in words.windows(2) {
+        for (at, pair) in words.windows(2).enumerate() {
             if pair.iter().all(|it| is_content(&it.lower)) && !pair[0].pause {
                 // Both words of a pair are counted as well: the pair has to come before them.
-                count(format!("{} {}", pair[0].lower, stem(&pair[1].lower)), 2);
+                let term = format!("{} {}", pair[0].lower, stem(&pair[1].lower));
+                let first = if at == 0 { &pair[0].lower } else { pair[0].raw };
+                count(&mut counts, term, 2, at, &format!("{first} {}", stem(pair[1].raw)));
             }
         }
-        words.iter().filter(|it| is_content(&it.lower)).for_each(|it| count(stem(&it.lower).to_owned(), 1));
+        for (at, word) in words.iter().enumerate().filter(|it| is_content(&it.1.lower)) {
+            let written = if at == 0 { &word.lower } else { word.raw };
+            count(&mut counts, stem(&word.lower).to_owned(), 1, at, stem(written));
+        }
     }
-    // A pair that occurs once is chance.
-    counts.retain(|term, it| !term.contains(' ') || it.0 > 2);
+    // What occurs once is chance.
+    counts.retain(|term, it| it.0 > if term.contains(' ') { 2 } else { 1 });
     let mut ranked: Vec<_> = counts.into_iter().collect();
-    ranked.sort_by_key(|(_, (weight, order))| (Reverse(*weight), *order));
-    let mut chosen: Vec<String> = Vec::new();
-    for (term, _) in ranked {
-        let covered = chosen.iter().any(|it| it.split(' ').any(|word| term.split(' ').any(|it| it == word)));
+    ranked.sort_by_key(|(_, (weight, order, _))| (Reverse(*weight), *order));
+    let mut chosen: Vec<(String, String)> = Vec::new();
+    for (term, (.., written)) in ranked {
+        let covered =
+            chosen.iter().any(|it| it.0.split(' ').any(|word| term.split(' ').any(|it| it == word)));
         if !covered {
-            chosen.push(term);
+            chosen.push((term, written));
         }
         if chosen.len() == TERMS {
             break;
         }
     }
-    chosen
+    chosen.into_iter().map(|it| it.1).collect()
+}
+
+fn count(counts: &mut Counted, term: String, weight: usize, at: usize, written: &str) {
+    let order = counts.len();
+    let counted = counts.entry(term).or_insert((0, order, written.to_owned()));
+    counted.0 += weight;
+    // The first word of a sentence is large for no reason of its own.
+    if at > 0 {
+        written.clone_into(&mut counted.2);
+    }
 }
 
 /// The `most` sentences that stand for all of them best, in their order.
@@ -103,7 +117,7 @@ pub(super) fn best(sentences: &[Sentence], most: usize) -> Vec<&Sentence> {
     words.iter().flatten().for_each(|it| *weights.entry(it).or_default() += 1.0 / total);
     let fits = |it: &usize| {
         let text = &sentences[*it].text;
-        !words[*it].is_empty() && !text.ends_with('?') && text.split(' ').count() >= SHORTEST
+        words[*it].len() >= FEWEST && !text.ends_with('?') && text.split(' ').count() >= SHORTEST
     };
     let mut left: Vec<usize> = (0..sentences.len()).filter(fits).collect();
     let mut chosen = Vec::new();

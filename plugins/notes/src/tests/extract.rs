@@ -176,8 +176,12 @@ fn sentences_go_over_the_ends_of_lines() {
         [("Ada", "On Friday, Rachel will"), ("Ada", "send the offer. Version 6.2 is"), ("Ada", "out.")];
     let found = extract(&meeting(&said, &[]));
     assert_eq!(actions(&found), ["Rachel|Send the offer|On Friday"]);
-    let said = [("Ada", "On Friday, Rachel will"), ("Bob", "send the offer.")];
-    assert_eq!(actions(&extract(&meeting(&said, &[]))), Vec::<String>::new(), "somebody else goes on");
+    let said = [("Ada", "On Friday, Rachel will"), ("Bob", "Right."), ("Ada", "send the offer.")];
+    let mut meeting = meeting(&said, &[]);
+    assert_eq!(actions(&extract(&meeting)), Vec::<String>::new(), "after a pause it is another sentence");
+    // Bob speaks at the same time.
+    (meeting.lines[0].end_ms, meeting.lines[2].start_ms) = (9000, 10_000);
+    assert_eq!(actions(&extract(&meeting)), ["Rachel|Send the offer|On Friday"]);
 }
 
 #[test]
