@@ -4,6 +4,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -141,6 +142,34 @@ fn a_mail_that_is_refused_is_a_failure() {
         "{error}"
     );
     assert!(!error.contains("pass word"));
+}
+
+#[test]
+fn a_password_never_goes_in_the_clear_where_tls_is_wanted() {
+    for tls in ["starttls", "implicit"] {
+        let server = MailServer::new();
+        let mut config = email(server.port, &["anna@example.com"]);
+        config["channels"]["email"]["tls"] = tls.into();
+        // A server without TLS, or somebody in between who says so.
+        let error = bench(config).deliver(lost("x")).unwrap_err().to_string();
+        assert!(error.contains("the mail server did not take it"), "{error}");
+        let heard = server.heard().join("\n");
+        assert!(!heard.contains("AUTH") && !heard.contains("unplugged"), "{heard}");
+    }
+}
+
+#[test]
+fn who_never_answers_is_given_up() {
+    // It takes connections, by the kernel, and that is all.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let hook = json!({ "channels": { "webhook": { "url": format!("http://127.0.0.1:{port}/") } } });
+    for config in [hook, email(port, &["anna@example.com"])] {
+        let bench = bench(config);
+        let event = bench.publish(lost("x"));
+        let error = bench.handle(&event).unwrap_err().to_string();
+        assert!(error.contains("nobody could be told: "), "{error}");
+    }
 }
 
 #[test]
