@@ -1,5 +1,5 @@
 # A thin face: each target does its own set-up on a fresh Debian or Ubuntu, then calls cargo.
-.PHONY: demo test bench bench-log crash setup setup-test
+.PHONY: demo test features bench bench-log crash setup setup-test
 SHELL := /bin/bash
 # A cargo that `setup` just installed is not yet on the PATH of this shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -14,7 +14,15 @@ test: setup-test
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace
 	cargo clippy --locked --no-default-features -- -D warnings
+	cargo test --locked --workspace --no-default-features --test it -- no_plugins
 	@.ci/deny
+
+# Each feature by itself, and none, in a folder of its own. cuda and vulkan need their toolkits and are left
+# out. Takes long on few cores: whisper.cpp is compiled anew.
+features: setup
+	command -v cargo-hack >/dev/null || cargo install --locked cargo-hack
+	cargo hack clippy --locked --target-dir target/features -p panotti -p panotti-sdk --each-feature \
+		--exclude-features cuda,vulkan -- -D warnings
 
 bench: setup
 	cargo bench --locked --workspace

@@ -71,7 +71,7 @@ impl Command {
         match self {
             #[cfg(feature = "demo")]
             Self::Demo(_) => Some("warn"),
-            Self::Devices(_) | Self::Events(_) => Some("error"),
+            Self::Devices(_) | Self::Events(_) | Self::Plugins(_) => Some("error"),
             _ => None,
         }
     }
@@ -92,6 +92,7 @@ Examples:
   panotti transcribe --format srt talk.wav         write subtitles for a file
   panotti backup create                            copy the event log while it runs
   panotti events tail                              follow what happens on a running service
+  panotti plugins list                             see which plugins there are, and how they are
   panotti check-config --config site.yaml          find every mistake in a configuration
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.";

@@ -28,7 +28,7 @@ pub struct Args {
 enum Command {
     /// All plugins and how they are, also those that this build leaves out
     List,
-    /// One plugin: what it may do, its settings, its last transitions
+    /// One plugin: what it may do, its settings and what is wrong with them, its last transitions
     Show {
         /// Its name
         name: String,
@@ -170,11 +170,27 @@ fn list(out: &mut impl std::io::Write, answer: &Value) -> std::io::Result<()> {
     Ok(())
 }
 
+/// `file:line:column: key: what; instead`
+fn placed(problem: &Value) -> String {
+    let number = |key: &str| problem[key].as_u64().map_or_else(String::new, |it| format!(":{it}"));
+    let place = format!("{}{}{}", text(problem, "source"), number("line"), number("column"));
+    let parts = [place.as_str(), text(problem, "key"), text(problem, "what")];
+    let parts: Vec<_> = parts.into_iter().filter(|it| !it.is_empty()).collect();
+    format!("{}; {}", parts.join(": "), text(problem, "instead"))
+}
+
 fn show(out: &mut impl std::io::Write, plugin: &Value) -> std::io::Result<()> {
     line(out, plugin)?;
     writeln!(out, "  {}", text(plugin, "description"))?;
     for (title, key) in [("permissions", "permissions"), ("routes", "routes"), ("settings", "config")] {
         writeln!(out, "{title}: {:#}", plugin[key])?;
+    }
+    let problems = plugin["problems"].as_array().into_iter().flatten();
+    for (index, problem) in problems.enumerate() {
+        if index == 0 {
+            writeln!(out, "wrong with its settings:")?;
+        }
+        writeln!(out, "  {}", placed(problem))?;
     }
     writeln!(out, "last transitions:")?;
     for step in plugin["history"].as_array().into_iter().flatten().take(10) {

@@ -22,6 +22,9 @@ use crate::{
     security::{Principal, Role},
 };
 
+/// Largest body that a plugin gets, bytes: what the SDK promises.
+const MOST_BODY: usize = 1 << 20;
+
 /// All plugins of this box.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PluginList {
@@ -132,16 +135,21 @@ pub(super) async fn configure(
 }
 
 /// Hands a request to a plugin's route. Which role it needs is the route's to say.
-pub(super) async fn call(extract::State(shared): State, request: HttpRequest) -> Result<Response, Problem> {
+pub(super) async fn call(
+    extract::State(shared): State,
+    input::Place((name, path)): input::Place<(String, String)>,
+    request: HttpRequest,
+) -> Result<Response, Problem> {
     let plugins = &shared.app.plugins;
-    let (name, path) = {
-        let below = request.uri().path().strip_prefix("/plugins/").unwrap_or_default();
-        let (name, rest) = below.split_once('/').unwrap_or((below, ""));
-        (name.to_owned(), format!("/{rest}"))
-    };
-    let Some(route) = plugins.route(&name, request.method().as_str(), &path)? else {
+    // A plugin gets its path decoded. A word in which a slash or a step up was hidden is no word.
+    let written = request.uri().path().split('/').count();
+    let words = || path.split('/');
+    let hidden = written != words().count() + 3 || words().any(|it| matches!(it, "." | ".."));
+    let path = format!("/{path}");
+    let route = plugins.route(&name, request.method().as_str(), &path)?.filter(|_| !hidden);
+    let Some(route) = route else {
         return Err(Problem::not_found(format!(
-            "the plugin `{name}` has no route {} {path}",
+            "the plugin `{name}` has no route {} {path}: `panotti plugins show {name}` lists those it has",
             request.method()
         )));
     };
@@ -159,12 +167,17 @@ pub(super) async fn call(extract::State(shared): State, request: HttpRequest) ->
     let query = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
         .map_err(|error| Problem::unprocessable(error.body_text()))?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let body = read_body(body).await?;
+    if body.len() > MOST_BODY {
+        let detail = format!("the body is larger than {MOST_BODY} bytes: send less");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
     let request = Request {
         method: parts.method.as_str().to_owned(),
         path,
         query: query.0,
         content_type: content_type.map(str::to_owned),
-        body: read_body(body).await?.to_vec(),
+        body: body.to_vec(),
     };
     let answer = plugins.call(&name, request).await?;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use panotti_sdk::Descriptor;
 
 use super::{SettingsProblem, State, list::KNOWN};
-use crate::{bus, event_log};
+use crate::{bus, config::nearest, event_log};
 
 /// What went wrong with a plugin.
 #[derive(Debug, thiserror::Error)]
@@ -20,12 +20,12 @@ pub enum Error {
         source: io::Error,
     },
     /// There is no such plugin.
-    #[error("there is no plugin `{name}`; there are: {known}")]
+    #[error("there is no plugin `{name}`; {instead}")]
     Unknown {
         /// As asked for.
         name: String,
-        /// Those there are.
-        known: String,
+        /// The one that is probably meant, or those there are.
+        instead: String,
     },
     /// It is one of ours, and not in this binary.
     #[error("the plugin `{name}` is not in this binary: build it with the cargo feature `{feature}`")]
@@ -86,10 +86,18 @@ impl Error {
     pub(super) fn unknown(name: &str, descriptors: &[Descriptor]) -> Self {
         match KNOWN.iter().find(|it| it.name == name) {
             Some(known) => Self::NotCompiledIn { name: name.to_owned(), feature: known.feature },
-            None => Self::Unknown {
-                name: name.chars().take(64).collect(),
-                known: descriptors.iter().map(|it| it.name).collect::<Vec<_>>().join(", "),
-            },
+            None => {
+                let names = || descriptors.iter().map(|it| it.name).chain(KNOWN.iter().map(|it| it.name));
+                let instead = match nearest(name, names()) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None if descriptors.is_empty() => "this binary has no plugins".to_owned(),
+                    None => {
+                        let all: Vec<_> = descriptors.iter().map(|it| it.name).collect();
+                        format!("there are: {}", all.join(", "))
+                    }
+                };
+                Self::Unknown { name: name.chars().take(64).collect(), instead }
+            }
         }
     }
 }

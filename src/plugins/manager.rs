@@ -124,21 +124,16 @@ impl Manager {
 
     /// What a plugin's settings ask for; what is wrong with them is a reason to fail.
     fn read(&self, slot: &Slot) -> Wish {
-        match settings::load(&self.services.site, slot.descriptor) {
-            Ok(read) => {
-                let (enabled, needed) = (read.enabled, read.dependencies.clone());
-                slot.set_settings(Some(read));
-                match slot.held_back() {
-                    _ if !enabled => Wish::Disabled,
-                    Some(reason) => Wish::Failed(reason),
-                    None => Wish::Run(needed),
-                }
-            }
-            Err(unusable) => {
-                slot.set_settings(None);
-                if unusable.enabled { Wish::Failed(unusable.to_string()) } else { Wish::Disabled }
-            }
-        }
+        let read = settings::load(&self.services.site, slot.descriptor);
+        let wish = match (&read, slot.held_back()) {
+            (Ok(it), _) if !it.enabled => Wish::Disabled,
+            (Err(it), _) if !it.enabled => Wish::Disabled,
+            (Err(unusable), _) => Wish::Failed(unusable.to_string()),
+            (Ok(_), Some(reason)) => Wish::Failed(reason),
+            (Ok(it), None) => Wish::Run(it.dependencies.clone()),
+        };
+        slot.set_settings(read);
+        wish
     }
 
     /// The caller holds `change`.

@@ -23,18 +23,16 @@ mod tests;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
-use panotti_sdk::{Descriptor, Health, Request, Response, Route};
-use serde::Serialize;
+use panotti_sdk::{Descriptor, Request, Response, Route};
 use serde_json::Value;
 use tokio::runtime::Handle;
-use utoipa::ToSchema;
 
 pub use self::{
     error::Error,
     lifecycle::{State, Transition},
     list::{KNOWN, Known, PLUGINS},
     plan::{Plan, Wish, plan},
+    report::{PluginDetail, PluginStatus, Reconfigured},
     roster::Roster,
     settings::{Settings, SettingsProblem},
 };
@@ -60,79 +58,6 @@ pub struct Site {
 #[derive(Debug, Clone)]
 pub struct Plugins {
     host: Arc<Manager>,
-}
-
-/// How a plugin is.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct PluginStatus {
-    /// Its name, which is its id.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// One sentence.
-    pub description: String,
-    /// Whether it is to run.
-    pub enabled: bool,
-    /// Where in its life it is.
-    pub state: State,
-    /// Why, where there is a reason.
-    pub reason: Option<String>,
-    /// Since when.
-    #[schema(value_type = String, format = DateTime)]
-    pub since: Timestamp,
-    /// What it says of itself; `None` when it does not run.
-    #[schema(value_type = Option<Object>)]
-    pub health: Option<Health>,
-    /// Names of the plugins it needs.
-    pub dependencies: Vec<String>,
-    /// Times it was started again after a failure, since the process started.
-    pub restarts: u32,
-    /// Memory it holds, bytes; `None` when this build does not measure it.
-    pub memory_bytes: Option<u64>,
-    /// Processor time it has taken, ms.
-    pub cpu_ms: u64,
-    /// Deliveries that went well, and attempts that failed, since the process started.
-    pub handled: u64,
-    /// See `handled`.
-    pub failed_attempts: u64,
-    /// Dead letters that are parked now.
-    pub dead_letters: u64,
-    /// Events of the log behind the newest.
-    pub lag: u64,
-}
-
-/// A plugin in full.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct PluginDetail {
-    /// How it is.
-    #[serde(flatten)]
-    pub status: PluginStatus,
-    /// JSON Schema of its configuration, with the settings every plugin has.
-    #[schema(value_type = Object)]
-    pub schema: Value,
-    /// Its configuration, with every default; secrets only by name.
-    #[schema(value_type = Object)]
-    pub config: Value,
-    /// What it may do.
-    #[schema(value_type = Object)]
-    pub permissions: Value,
-    /// Its routes.
-    #[schema(value_type = Vec<Object>)]
-    pub routes: Value,
-    /// The last transitions, newest first.
-    pub history: Vec<Transition>,
-}
-
-/// What a new configuration changed.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Reconfigured {
-    /// Paths of the keys that have another value now.
-    pub changed: Vec<String>,
-    /// The configuration, as in [`PluginDetail::config`].
-    #[schema(value_type = Object)]
-    pub config: Value,
-    /// How the plugin is with it.
-    pub status: PluginStatus,
 }
 
 impl Plugins {
@@ -182,16 +107,7 @@ impl Plugins {
     /// # Errors
     /// [`Error::Unknown`], [`Error::NotCompiledIn`].
     pub fn get(&self, name: &str) -> Result<PluginDetail, Error> {
-        let slot = self.host.slot(name)?;
-        let descriptor = slot.descriptor;
-        Ok(PluginDetail {
-            status: self.host.status(slot),
-            schema: settings::schema(descriptor),
-            config: slot.settings().map_or(Value::Null, |it| it.shown),
-            permissions: serde_json::to_value(descriptor.permissions).unwrap_or_default(),
-            routes: serde_json::to_value(descriptor.routes).unwrap_or_default(),
-            history: slot.history(),
-        })
+        Ok(self.host.detail(self.host.slot(name)?))
     }
 
     /// Enables a plugin for good and starts it. Enabling one that is enabled tries a failed one again.

@@ -12,11 +12,12 @@ use panotti_sdk::{Descriptor, Filter, Health, NewEvent, names, payloads::PluginS
 use tokio::sync::mpsc;
 
 use super::{
-    Settings, State, Transition,
+    Settings, SettingsProblem, State, Transition,
     host::Services,
     instance::{Breakdown, Instance, NotStarted},
     lifecycle::Life,
     memory::Owner,
+    settings::Unusable,
 };
 use crate::{
     bus::{Bus, Running, Subscription},
@@ -52,6 +53,8 @@ pub(super) struct Slot {
 struct Live {
     life: Life,
     settings: Option<Settings>,
+    /// What was wrong when the settings were read last.
+    unusable: Option<Unusable>,
     instance: Option<Arc<Instance>>,
     running: Option<Running>,
     /// Of its plan when it was started: those of a higher rank stop before it.
@@ -85,6 +88,7 @@ impl Slot {
         let live = Live {
             life: remembered(&log, descriptor.name),
             settings: None,
+            unusable: None,
             instance: None,
             running: None,
             rank: 0,
@@ -129,8 +133,33 @@ impl Slot {
         self.live().settings.clone()
     }
 
-    pub(super) fn set_settings(&self, settings: Option<Settings>) {
-        self.live().settings = settings;
+    /// Keeps what was read. What is wrong is logged once, each with its place: the state has room for the
+    /// first only.
+    pub(super) fn set_settings(&self, read: Result<Settings, Unusable>) {
+        let (settings, unusable) = match read {
+            Ok(settings) => (Some(settings), None),
+            Err(unusable) => (None, Some(unusable)),
+        };
+        let mut live = self.live();
+        live.settings = settings;
+        if live.unusable != unusable {
+            for problem in unusable.iter().flat_map(|it| &it.problems) {
+                tracing::warn!(plugin = self.descriptor.name, "{problem}");
+            }
+            live.unusable = unusable;
+        }
+    }
+
+    /// Everything that is wrong with its settings.
+    pub(super) fn problems(&self) -> Vec<SettingsProblem> {
+        self.live().unusable.as_ref().map_or_else(Vec::new, |it| it.problems.clone())
+    }
+
+    /// Whether its settings say that it is to run.
+    pub(super) fn is_wanted(&self) -> bool {
+        let live = self.live();
+        live.settings.as_ref().is_some_and(|it| it.enabled)
+            || live.unusable.as_ref().is_some_and(|it| it.enabled)
     }
 
     pub(super) fn instance(&self) -> Option<Arc<Instance>> {
@@ -194,7 +223,11 @@ impl Slot {
                 }
             }
         };
-        tracing::info!(plugin = self.descriptor.name, from = ?transition.from, to = ?to, reason, "Plugin.");
+        let plugin = self.descriptor.name;
+        match to {
+            State::Failed => tracing::warn!(plugin, from = %transition.from, %to, reason, "Plugin."),
+            _ => tracing::info!(plugin, from = %transition.from, %to, reason, "Plugin."),
+        }
         let payload = PluginStateChanged {
             plugin: self.descriptor.name.to_owned(),
             from: transition.from.to_string(),

@@ -202,7 +202,7 @@ const ROUTES: [(&str, &str); 9] = [
 ];
 
 /// Sends a line as it is, past a client library that would tidy the path; status, content type, body.
-async fn raw(box_: &Panotti, line: &str) -> (u16, String, Value) {
+pub(crate) async fn raw(box_: &Panotti, line: &str) -> (u16, String, Value) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(box_.address).await.unwrap();
     let request = format!(

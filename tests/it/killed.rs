@@ -185,6 +185,11 @@ impl Random {
         it
     }
 
+    /// The same numbers for the same seed.
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self(seed.max(1))
+    }
+
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         for shift in [13, -7, 17_i32] {
             let it = self.0;

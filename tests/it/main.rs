@@ -7,6 +7,10 @@
     clippy::print_stderr,
     reason = "tests"
 )]
+#![cfg_attr(
+    not(all(feature = "whisper", feature = "plugin-example")),
+    allow(dead_code, unused_imports, reason = "a lean build has fewer tests")
+)]
 
 #[cfg(feature = "alsa")]
 mod alsa;
@@ -27,6 +31,8 @@ mod fuzz;
 mod harness;
 mod keys;
 mod killed;
+#[cfg(not(feature = "plugin-example"))]
+mod no_plugins;
 #[cfg(feature = "systemd")]
 mod notify;
 #[cfg(all(feature = "whisper", feature = "plugins"))]
@@ -34,6 +40,12 @@ mod ollama;
 mod original;
 mod page;
 mod pipeline;
+#[cfg(feature = "plugin-example")]
+mod plugins;
+#[cfg(feature = "plugin-example")]
+mod plugins_cli;
+#[cfg(feature = "plugin-example")]
+mod plugins_killed;
 mod room;
 mod template;
 mod tidy;

@@ -34,7 +34,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// The event is tried again or parked, as the error says.
     async fn handle(&self, delivery: &Delivery) -> Result<Outbox, HandlerError>;
 
-    /// How it is. Asked every 30 s and when somebody looks.
+    /// How it is. Asked every 30 s.
     async fn health(&self) -> Health {
         Health::Healthy
     }

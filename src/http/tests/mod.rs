@@ -6,6 +6,7 @@ mod events;
 mod filters;
 mod original;
 mod page;
+mod plugins;
 mod publish;
 mod recordings;
 

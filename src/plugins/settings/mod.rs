@@ -183,8 +183,11 @@ pub(super) fn revise(
         Err(it) => return Err(refused([overruled, it.problems].concat())),
     };
     let text = written.text().map_err(refused)?;
+    // Settings that did not fit had no values: every key has another one now.
+    let nothing = Value::Object(serde_json::Map::new());
+    let before = if current.is_null() { &nothing } else { current };
     let mut changed = Vec::new();
-    differences(current, &settings.shown, &Path::default(), &mut changed);
+    differences(before, &settings.shown, &Path::default(), &mut changed);
     Ok(Revision { settings, changed, path: files::path(site, descriptor.name), text })
 }
 

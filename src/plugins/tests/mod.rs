@@ -272,7 +272,10 @@ async fn names_that_are_none() {
     let it = bench(dir.path(), only(&["good"])).await;
     for name in ["", "..", "../good", "nobody", "good/..", "GOOD"] {
         let refused = it.plugins.enable(name).await.unwrap_err();
-        assert!(matches!(&refused, Error::Unknown { known, .. } if known == "good"), "{name}: {refused:?}");
+        assert!(
+            matches!(&refused, Error::Unknown { instead, .. } if instead.contains("good")),
+            "{name}: {refused:?}"
+        );
     }
     assert!(it.plugins.route("good", "GET", "/now/1").unwrap().is_some());
     assert!(it.plugins.route("good", "GET", "/now").unwrap().is_none());
