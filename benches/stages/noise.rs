@@ -1,14 +1,7 @@
 //! Words before and after cleaning, by the real model: single sentences in babble and pink noise, and clean
 //! ones, which must not become worse.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
-    time::Instant,
-};
+use std::{collections::BTreeMap, fs, ops::ControlFlow, path::Path, sync::atomic::AtomicBool, time::Instant};
 
 use panotti::{
     config,
@@ -82,8 +75,8 @@ pub(crate) fn run() {
     }
 }
 
-fn said(path: &PathBuf, transcriber: &mut dyn Transcriber) -> String {
-    let track = TrackInput { files: vec![path.clone()], ..TrackInput::default() };
+fn said(path: &Path, transcriber: &mut dyn Transcriber) -> String {
+    let track = TrackInput { files: vec![path.to_owned()], ..TrackInput::default() };
     let go_on = &mut |_| ControlFlow::Continue(());
     transcribe_files(&[track], &config::Vad::default(), transcriber, go_on).unwrap().text()
 }

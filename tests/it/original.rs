@@ -141,8 +141,11 @@ async fn a_client_records_two_tracks() {
     // One meeting, one correlation id, from the first event to the last.
     let correlation = recording["correlation_id"].as_str().unwrap();
     let events = box_.get(&format!("/events?order=asc&limit=200&correlation_id={correlation}")).await;
-    let names: Vec<_> = events["items"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
-    assert_eq!(names, ["recording.started", "recording.ended", "transcription_local.completed"]);
+    let names = events["items"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap());
+    // What follows is the plugins' own affair.
+    let names: Vec<_> = names.take(4).collect();
+    let begin = ["recording.started", "recording.ended", "noise_reduction.completed"];
+    assert_eq!(names, [&begin[..], &["transcription_local.completed"]].concat());
     for event in box_.events("recording.*").await {
         assert_eq!(event["context"]["correlation_id"], *correlation, "{event}");
     }

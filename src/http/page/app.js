@@ -490,10 +490,11 @@ async function showNotes(recording) {
   $('notes').hidden = $('notes-title').hidden = !text;
 }
 
-/** The little Markdown of notes: headings and lists. Everything else is text. */
+/** The little Markdown of notes: headings and lists. Everything else is text, of which escapes are undone. */
 function markdown(text) {
   const blocks = [];
-  for (const line of text.split('\n').map((it) => it.trimEnd()).filter(Boolean)) {
+  const plain = text.replace(/\\([!-/:-@[-`{-~])/g, '$1').replaceAll('&lt;', '<').replaceAll('&amp;', '&');
+  for (const line of plain.split('\n').map((it) => it.trimEnd()).filter(Boolean)) {
     const [, marks, heading] = /^(#{1,6}) +(.*)$/.exec(line) ?? [];
     const [, item] = /^ *[-*] +(.*)$/.exec(line) ?? [];
     if (marks) {
