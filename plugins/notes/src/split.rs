@@ -35,7 +35,7 @@ pub(crate) fn cost(line: &Line) -> usize {
 /// Parts of at most `budget` tokens each, in order. A line that is too long for a part of its own is cut
 /// between words, a word that is too long between characters. A budget without room for a label and one
 /// character gives parts of one such line each.
-pub fn split(lines: &[Line], budget: usize) -> Vec<Vec<Line>> {
+pub(crate) fn split(lines: &[Line], budget: usize) -> Vec<Vec<Line>> {
     let (mut parts, mut part, mut used) = (Vec::new(), Vec::new(), 0);
     for line in lines.iter().flat_map(|it| cut(it, budget)) {
         let cost = cost(&line);
