@@ -61,15 +61,29 @@ fn a_long_meeting_is_cut_and_joined_within_the_context() {
     assert!(page.contains("- Duration: 3 hours\n"), "{page}");
 }
 
-#[test]
-fn a_part_that_fails_fails_the_whole() {
+/// A model that fails at what `fails` says of its question.
+fn failing(fails: impl Fn(&str) -> bool + Send + Sync + 'static, answer: &'static str) {
     let texts = three_hours();
     let said: Vec<_> = texts.iter().map(|it| ("Room", it.as_str())).collect();
-    let (bench, _server) = with_server("", json!({ "num_ctx": 8192 }), |asked| {
+    let (bench, _server) = with_server("", json!({ "num_ctx": 8192 }), move |asked| {
         let prompt = asked.body["messages"][1]["content"].as_str().unwrap();
-        if prompt.contains("It is part 3 ") { chat("HACKED") } else { model(asked) }
+        if fails(prompt) { chat(answer) } else { model(asked) }
     });
     let (told, page) = notes(&bench, "r", &said);
     assert_eq!(told.meeting_notes.written_by, Some(NotesWriter::Extract), "no notes with a hole in them");
-    assert!(!page.contains("Plan 1 is made"));
+    assert!(!page.contains("Plan 1 is made") && !page.contains("HACKED"));
+}
+
+#[test]
+fn a_part_that_fails_fails_the_whole() {
+    failing(|prompt| prompt.contains("It is part 3 "), "HACKED");
+}
+
+#[test]
+fn a_summary_that_is_none_fails_the_whole() {
+    for answer in
+        ["HACKED", "HACKED HACKED HACKED HACKED HACKED", "# Summary\nThe supplier and the budget need plans."]
+    {
+        failing(|prompt| !prompt.contains("It is part "), answer);
+    }
 }

@@ -118,7 +118,7 @@ fn an_answer_without_the_form_is_refused() {
     refused(&format!("{GOOD}\n## Risks\n- x\n"), "is none of the five");
     refused(&format!("{GOOD}\n## Next Steps\n- x\n"), "`Next Steps` is there twice");
     refused(&GOOD.replace("(Ada) Call", "Call"), "does not begin with its owner");
-    for blank in ["[Insert summary here]", "TBD", "Lorem ipsum dolor", "<your summary>", "[...]"] {
+    for blank in ["[Insert summary here]", "TBD", "Lorem ipsum dolor", "<your summary>", "[...]", "[ ]"] {
         let text = format!("The supplier contract was discussed. {blank}");
         refused(
             &GOOD.replace("The group talked about the supplier contract and its costs.", &text),
