@@ -57,14 +57,21 @@ fn cut(line: &Line, budget: usize) -> Vec<Line> {
         return vec![line.clone()];
     }
     let room = budget.saturating_sub(LINE_COST + line.speaker.as_deref().map_or(0, tokens)).max(1);
-    let (mut pieces, mut piece) = (Vec::new(), String::new());
+    let (mut pieces, mut piece, mut used) = (Vec::new(), String::new(), 0);
     for word in line.text.split(' ') {
         // Behind a space a word is counted on its own: counts add up.
-        if !piece.is_empty() && tokens(&piece) + tokens(word) > room {
+        let cost = tokens(word);
+        if used + cost > room && !piece.is_empty() {
             pieces.push(std::mem::take(&mut piece));
+            used = 0;
         }
         if !piece.is_empty() {
             piece.push(' ');
+        }
+        if cost <= room {
+            piece += word;
+            used += cost;
+            continue;
         }
         for letter in word.chars() {
             piece.push(letter);
@@ -73,7 +80,8 @@ fn cut(line: &Line, budget: usize) -> Vec<Line> {
                 pieces.push(std::mem::replace(&mut piece, letter.to_string()));
             }
         }
+        used = tokens(&piece);
     }
     pieces.push(piece);
-    pieces.into_iter().map(|text| Line { text: text.trim().to_owned(), ..line.clone() }).collect()
+    pieces.into_iter().map(|text| Line { text, ..line.clone() }).collect()
 }
