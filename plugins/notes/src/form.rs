@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What stands in a section for which there is nothing.
-pub const NONE: &str = "None mentioned.";
+pub(crate) const NONE: &str = "None mentioned.";
 
 /// What notes say, without what is known from data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -19,10 +19,10 @@ mod text;
 mod write;
 
 pub use extract::extract;
-pub use form::{Action, NONE, Notes, Topic, render};
+pub use form::{Action, Notes, Topic, render};
 pub use http::{Reply, base_url, is_this_machine, post};
 pub use meeting::{Line, Meeting};
 pub use prompt::Prompt;
-pub use split::{split, tokens};
+pub use split::tokens;
 pub use store::{Store, Written, given_up};
 pub use write::{AskError, Budget, Model, WriteError, write};

@@ -35,7 +35,7 @@ pub(crate) fn cost(line: &Line) -> usize {
 /// Parts of at most `budget` tokens each, in order. A line that is too long for a part of its own is cut
 /// between words, a word that is too long between characters. A budget without room for a label and one
 /// character gives parts of one such line each.
-pub fn split(lines: &[Line], budget: usize) -> Vec<Vec<Line>> {
+pub(crate) fn split(lines: &[Line], budget: usize) -> Vec<Vec<Line>> {
     let (mut parts, mut part, mut used) = (Vec::new(), Vec::new(), 0);
     for line in lines.iter().flat_map(|it| cut(it, budget)) {
         let cost = cost(&line);
@@ -57,14 +57,21 @@ fn cut(line: &Line, budget: usize) -> Vec<Line> {
         return vec![line.clone()];
     }
     let room = budget.saturating_sub(LINE_COST + line.speaker.as_deref().map_or(0, tokens)).max(1);
-    let (mut pieces, mut piece) = (Vec::new(), String::new());
+    let (mut pieces, mut piece, mut used) = (Vec::new(), String::new(), 0);
     for word in line.text.split(' ') {
         // Behind a space a word is counted on its own: counts add up.
-        if !piece.is_empty() && tokens(&piece) + tokens(word) > room {
+        let cost = tokens(word);
+        if used + cost > room && !piece.is_empty() {
             pieces.push(std::mem::take(&mut piece));
+            used = 0;
         }
         if !piece.is_empty() {
             piece.push(' ');
+        }
+        if cost <= room {
+            piece += word;
+            used += cost;
+            continue;
         }
         for letter in word.chars() {
             piece.push(letter);
@@ -73,7 +80,8 @@ fn cut(line: &Line, budget: usize) -> Vec<Line> {
                 pieces.push(std::mem::replace(&mut piece, letter.to_string()));
             }
         }
+        used = tokens(&piece);
     }
     pieces.push(piece);
-    pieces.into_iter().map(|text| Line { text: text.trim().to_owned(), ..line.clone() }).collect()
+    pieces.into_iter().map(|text| Line { text, ..line.clone() }).collect()
 }

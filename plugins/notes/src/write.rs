@@ -102,12 +102,17 @@ pub async fn write(model: &dyn Model, meeting: &Meeting, budget: Budget) -> Resu
         notes.push(ask(model, &prompt, judge).await?);
     }
     let summaries = notes.iter().map(|it: &Notes| it.summary.clone()).collect();
-    let summary = condense(model, summaries, prompt_room).await?;
+    let summary = condense(model, summaries, prompt_room, meeting.is_english()).await?;
     Ok(Notes { summary, ..join(notes) })
 }
 
 /// One summary of several, by several rounds where they do not fit into one prompt.
-async fn condense(model: &dyn Model, mut summaries: Vec<String>, room: usize) -> Result<String, WriteError> {
+async fn condense(
+    model: &dyn Model,
+    mut summaries: Vec<String>,
+    room: usize,
+    english: bool,
+) -> Result<String, WriteError> {
     while summaries.len() > 1 {
         let mut shorter: Vec<String> = Vec::new();
         let mut group: Vec<String> = Vec::new();
@@ -116,11 +121,11 @@ async fn condense(model: &dyn Model, mut summaries: Vec<String>, room: usize) ->
             group.push(summary);
             if group.len() > 1 && Prompt::summary(&group).cost() > room {
                 let next = group.pop();
-                shorter.push(condensed(model, std::mem::take(&mut group)).await?);
+                shorter.push(condensed(model, std::mem::take(&mut group), english).await?);
                 group.extend(next);
             }
         }
-        shorter.push(condensed(model, group).await?);
+        shorter.push(condensed(model, group, english).await?);
         if shorter.len() == before {
             // Not even two of them fit: they stand one after the other.
             return Ok(shorter.join(" "));
@@ -130,12 +135,12 @@ async fn condense(model: &dyn Model, mut summaries: Vec<String>, room: usize) ->
     Ok(summaries.pop().unwrap_or_default())
 }
 
-async fn condensed(model: &dyn Model, mut group: Vec<String>) -> Result<String, WriteError> {
+async fn condensed(model: &dyn Model, mut group: Vec<String>, english: bool) -> Result<String, WriteError> {
     if group.len() < 2 {
         return Ok(group.pop().unwrap_or_default());
     }
     let prompt = Prompt::summary(&group);
-    ask(model, &prompt, |text| answer::summary(text, &prompt)).await
+    ask(model, &prompt, |text| answer::summary(text, &prompt, &group, english)).await
 }
 
 /// Asks until an answer passes, telling each time what was wrong with the one before.

@@ -92,8 +92,18 @@ fn w03_what_cannot_be_read_is_told() {
         let told = bench.events().last().unwrap().clone();
         assert_eq!(told.name.as_str(), "meeting_notes_local.error");
         assert_eq!(told.payload["metadata"]["eventTitle"], "Weekly");
-        let parent = &bench.events()[bench.events().len() - 2];
-        assert_eq!(told.context.correlation_id, parent.context.correlation_id, "w09: one meeting, one id");
+    }
+}
+
+#[test]
+fn w09_what_follows_from_a_meeting_belongs_to_it() {
+    let bench = extracting();
+    notes(&bench, "r", SAID);
+    bench.deliver(completed(&bench.data_directory(), "../r", SAID)).unwrap_err();
+    let events = bench.events();
+    for (cause, told) in [(&events[0], &events[1]), (&events[2], &events[3])] {
+        assert_eq!(told.context.correlation_id, cause.context.correlation_id, "{}", told.name);
+        assert_eq!(told.context.causation_id, Some(cause.id));
     }
 }
 

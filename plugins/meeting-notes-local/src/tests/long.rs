@@ -29,6 +29,14 @@ fn model(asked: &Asked) -> Answer {
     )
 }
 
+/// Question and room for the answer are no more than the context.
+fn fits(asked: &Asked, num_ctx: usize) {
+    let [system, user] = [0, 1].map(|at| asked.body["messages"][at]["content"].as_str().unwrap());
+    let answer = asked.body["options"]["num_predict"].as_u64().unwrap() as usize;
+    let used = tokens(system) + tokens(user) + answer;
+    assert!(used <= num_ctx, "{used} tokens");
+}
+
 #[test]
 fn a_long_meeting_is_cut_and_joined_within_the_context() {
     let texts = three_hours();
@@ -40,9 +48,8 @@ fn a_long_meeting_is_cut_and_joined_within_the_context() {
     let asked = server.asked();
     let mut heard = Vec::new();
     for it in &asked {
-        let [system, user] = [0, 1].map(|at| it.body["messages"][at]["content"].as_str().unwrap());
-        let answer = it.body["options"]["num_predict"].as_u64().unwrap() as usize;
-        assert!(tokens(system) + tokens(user) + answer <= 4096, "{} tokens", tokens(system) + tokens(user));
+        fits(it, 4096);
+        let user = it.body["messages"][1]["content"].as_str().unwrap();
         heard.extend(user.lines().filter_map(|it| it.strip_prefix("Room: ")).map(str::to_owned));
     }
     assert_eq!(heard, texts, "every sentence is read once, in order");
@@ -62,14 +69,42 @@ fn a_long_meeting_is_cut_and_joined_within_the_context() {
 }
 
 #[test]
-fn a_part_that_fails_fails_the_whole() {
+fn asking_again_stays_within_the_context() {
+    // One line without an end: the parts are as full as can be.
+    let text = three_hours().join(" ");
+    let said = [("Room", text.as_str())];
+    let (bench, server) = with_server("", json!({ "num_ctx": 4096 }), |asked| {
+        let again = asked.body["messages"][1]["content"].as_str().unwrap().contains("could not be used");
+        if again { model(asked) } else { chat("## Next Steps\n## Action Items\n") }
+    });
+    let (told, _) = notes(&bench, "r", &said);
+    assert_eq!(told.meeting_notes.written_by, Some(NotesWriter::LanguageModel));
+    server.asked().iter().for_each(|it| fits(it, 4096));
+}
+
+/// A model that fails at what `fails` says of its question.
+fn failing(fails: impl Fn(&str) -> bool + Send + Sync + 'static, answer: &'static str) {
     let texts = three_hours();
     let said: Vec<_> = texts.iter().map(|it| ("Room", it.as_str())).collect();
-    let (bench, _server) = with_server("", json!({ "num_ctx": 8192 }), |asked| {
+    let (bench, _server) = with_server("", json!({ "num_ctx": 8192 }), move |asked| {
         let prompt = asked.body["messages"][1]["content"].as_str().unwrap();
-        if prompt.contains("It is part 3 ") { chat("HACKED") } else { model(asked) }
+        if fails(prompt) { chat(answer) } else { model(asked) }
     });
     let (told, page) = notes(&bench, "r", &said);
     assert_eq!(told.meeting_notes.written_by, Some(NotesWriter::Extract), "no notes with a hole in them");
-    assert!(!page.contains("Plan 1 is made"));
+    assert!(!page.contains("Plan 1 is made") && !page.contains("HACKED"));
+}
+
+#[test]
+fn a_part_that_fails_fails_the_whole() {
+    failing(|prompt| prompt.contains("It is part 3 "), "HACKED");
+}
+
+#[test]
+fn a_summary_that_is_none_fails_the_whole() {
+    for answer in
+        ["HACKED", "HACKED HACKED HACKED HACKED HACKED", "# Summary\nThe supplier and the budget need plans."]
+    {
+        failing(|prompt| !prompt.contains("It is part "), answer);
+    }
 }

@@ -112,6 +112,12 @@ fn notes(bench: &Bench, id: &str, said: &[(&str, &str)]) -> (MeetingNotesComplet
     (told, page)
 }
 
+#[test]
+fn the_example_shows_the_defaults() {
+    let example = Bench::new(DESCRIPTOR).unwrap().config().clone();
+    assert_eq!(example, json!(Config::default()));
+}
+
 fn deleted(id: &str) -> NewEvent {
     NewEvent::new(RECORDING_DELETED.into(), json!({ "recording_id": id }))
 }

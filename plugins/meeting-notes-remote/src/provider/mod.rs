@@ -18,7 +18,7 @@ use crate::{Config, Provider};
 const ANSWER: usize = 8192;
 
 /// The smallest context among the default models is gpt-4o's with 128 000 tokens
-/// (<https://platform.openai.com/docs/models/gpt-4o>); a meeting of about 8 h fits.
+/// (<https://platform.openai.com/docs/models/gpt-4o>); a meeting of about 6 h fits.
 pub(crate) const BUDGET: Budget = Budget { context: 128_000, answer: ANSWER };
 
 /// What differs between services.

@@ -47,35 +47,41 @@ pub(crate) fn notes(
     let mut notes = parse(&answer)?;
     not_a_copy(&answer, told.lines)?;
     summary_is_one(&notes.summary)?;
-    let said: usize = told.lines.iter().map(|it| it.text.split(' ').count()).sum();
+    let said: Vec<_> = told.lines.iter().map(|it| it.text.as_str()).collect();
+    let words: usize = said.iter().map(|it| it.split(' ').count()).sum();
     let points: Vec<&String> = notes.topics.iter().flat_map(|it| &it.points).collect();
-    if said >= SILENT_WORDS && points.is_empty() {
+    if words >= SILENT_WORDS && points.is_empty() {
         return Err("the section `Key Discussion Points` has no bullet points".into());
     }
     let headings = notes.topics.iter().map(|it| &it.heading);
     let tasks = notes.actions.iter().map(|it| &it.text);
     let all = headings.chain(points).chain(tasks).chain(&notes.decisions).chain(&notes.next_steps);
     for item in all {
-        not_blank(item, told.lines)?;
+        not_blank(item, &said)?;
         if item.chars().count() > LONGEST_ITEM {
             return Err(format!("an item is too long: {LONGEST_ITEM} characters at most"));
         }
     }
-    not_blank(&notes.summary, told.lines)?;
+    not_blank(&notes.summary, &said)?;
     if told.english {
-        of_this_meeting(&notes.summary, told.lines)?;
+        of_this_meeting(&notes.summary, &said)?;
     }
     for action in &mut notes.actions {
         if let Some(due) = &action.due {
-            not_blank(&format!("[{due}]"), told.lines)?;
+            not_blank(&format!("[{due}]"), &said)?;
         }
         action.owner = action.owner.take().and_then(|it| owners.resolve(&it));
     }
     Ok(notes)
 }
 
-/// The summary in an answer that is nothing else, or what is wrong with it.
-pub(crate) fn summary(answer: &str, prompt: &Prompt) -> Result<String, String> {
+/// The summary of `parts` in an answer that is nothing else, or what is wrong with it.
+pub(crate) fn summary(
+    answer: &str,
+    prompt: &Prompt,
+    parts: &[String],
+    english: bool,
+) -> Result<String, String> {
     let answer = unwrapped(answer);
     not_an_echo(&answer, prompt)?;
     if answer.lines().any(|it| it.trim_start().starts_with('#')) {
@@ -83,7 +89,11 @@ pub(crate) fn summary(answer: &str, prompt: &Prompt) -> Result<String, String> {
     }
     let summary = text::one_line(&answer);
     summary_is_one(&summary)?;
-    not_blank(&summary, &[])?;
+    let said: Vec<_> = parts.iter().map(String::as_str).collect();
+    not_blank(&summary, &said)?;
+    if english {
+        of_this_meeting(&summary, &said)?;
+    }
     Ok(summary)
 }
 
@@ -157,15 +167,16 @@ const ASKING: &[&str] = &[
 ];
 
 /// Nothing is left to be filled in. What was said in the meeting itself may stand.
-fn not_blank(item: &str, lines: &[Line]) -> Result<(), String> {
-    let said = |text: &str| lines.iter().any(|it| it.text.to_lowercase().contains(text));
-    let blank = text::words(item).iter().any(|it| BLANKS.contains(&it.lower.as_str()) && !said(&it.lower));
+fn not_blank(item: &str, said: &[&str]) -> Result<(), String> {
+    let was_said = |text: &str| said.iter().any(|it| it.to_lowercase().contains(text));
+    let blank =
+        text::words(item).iter().any(|it| BLANKS.contains(&it.lower.as_str()) && !was_said(&it.lower));
     let pairs = [('[', ']'), ('<', '>'), ('{', '}')];
     let asks = pairs.iter().any(|(open, close)| {
         let inner = item.split_once(*open).and_then(|it| it.1.split_once(*close));
         let inner = inner.map(|it| it.0.trim().to_lowercase());
         inner.is_some_and(|it| {
-            (it.is_empty() || ASKING.iter().any(|asking| it.starts_with(asking))) && !said(&it)
+            it.is_empty() || ASKING.iter().any(|asking| it.starts_with(asking)) && !was_said(&it)
         })
     });
     match asks || blank {
@@ -175,11 +186,10 @@ fn not_blank(item: &str, lines: &[Line]) -> Result<(), String> {
 }
 
 /// The summary has something to do with what was said.
-fn of_this_meeting(summary: &str, lines: &[Line]) -> Result<(), String> {
+fn of_this_meeting(summary: &str, said: &[&str]) -> Result<(), String> {
     // Six letters: `present` and `presentation` count as the same.
     let root = |it: &str| it.chars().take(6).collect::<String>();
-    let heard: HashSet<String> =
-        lines.iter().flat_map(|it| text::content(&it.text)).map(|it| root(&it)).collect();
+    let heard: HashSet<String> = said.iter().flat_map(|it| text::content(it)).map(|it| root(&it)).collect();
     let words = text::content(summary);
     let known = words.iter().filter(|it| heard.contains(&root(it))).count();
     let different: HashSet<_> = text::words(summary).into_iter().map(|it| it.lower).collect();

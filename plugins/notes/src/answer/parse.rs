@@ -34,9 +34,9 @@ pub(super) fn parse(answer: &str) -> Result<Notes, String> {
     let mut current: Option<usize> = None;
     for line in answer.lines() {
         match heading(line) {
-            Some((1, _)) => current = None,
+            Some((1, name)) if !is_section(&name) => current = None,
             Some((2, name)) if name == FROM_DATA => current = None,
-            Some((2, name)) => {
+            Some((1 | 2, name)) => {
                 let Some(index) = SECTIONS.iter().position(|it| it.to_lowercase() == name) else {
                     return Err("there is a section that is none of the five".into());
                 };
@@ -68,6 +68,10 @@ pub(super) fn parse(answer: &str) -> Result<Notes, String> {
         decisions: items(&decisions),
         next_steps: items(&steps),
     })
+}
+
+fn is_section(name: &str) -> bool {
+    SECTIONS.iter().any(|it| it.to_lowercase() == name)
 }
 
 /// Level and words of a heading, in small letters.
@@ -146,10 +150,18 @@ fn action(item: &str) -> Result<Action, String> {
     let Some((owner, rest)) = parts.filter(|it| !words(it.1).is_empty()) else {
         return Err("an action item does not begin with its owner in parentheses, or (UNASSIGNED)".into());
     };
-    let rest = rest.trim_start_matches([':', '-', '\u{2013}', ' ']).trim_end_matches(['.', ' ']);
+    let rest = rest.trim_start_matches([')', ':', '-', '\u{2013}', ' ']).trim_end_matches(['.', ' ']);
     let due = rest.strip_suffix(']').and_then(|it| it.rsplit_once('['));
-    let (text, due) = due.map_or((rest, None), |(text, due)| (text.trim(), Some(due.trim().to_owned())));
-    let no_due = ["no ", "not ", "none", "n/a", "unspecified", "unknown", "deadline not", "deadline: n"];
-    let due = due.filter(|it| !no_due.iter().any(|no| it.to_lowercase().starts_with(no)));
+    let (text, due) = due.map_or((rest, None), |(text, due)| (text.trim(), until(due)));
     Ok(Action { owner: Some(owner.trim().to_owned()), text: text.to_owned(), due })
+}
+
+/// What stands in the brackets of a deadline, when there is one.
+fn until(due: &str) -> Option<String> {
+    let lower = due.trim().to_lowercase();
+    let label = ["deadline:", "due date:", "due:", "deadline"].iter().find(|it| lower.starts_with(**it));
+    let due = due.trim().get(label.map_or(0, |it| it.len())..)?.trim();
+    let none = ["no ", "not ", "none", "n/a", "unspecified", "unknown"];
+    let lower = due.to_lowercase();
+    (!due.is_empty() && !none.iter().any(|it| lower.starts_with(it))).then(|| due.to_owned())
 }

@@ -82,11 +82,32 @@ fn what_models_put_around_their_answer_goes() {
         format!("```markdown\n{GOOD}```\n"),
         format!("Here are the notes:\n\n{GOOD}"),
         GOOD.replace('\n', "\r\n"),
+        GOOD.replace("## Next", "# Next"),
         GOOD.replace("## Action Items", "## **Action Items:**"),
     ] {
         assert_eq!(judged(&around).unwrap(), good, "{around}");
     }
     refused(&format!("<think>{GOOD}"), "missing");
+}
+
+#[test]
+fn deadlines_are_read_as_models_write_them() {
+    for (written, due) in [
+        ("[Deadline: Friday]", Some("Friday")),
+        ("[due: 6 May]", Some("6 May")),
+        ("[No deadline mentioned]", None),
+        ("[Deadline: not specified]", None),
+        ("[N/A]", None),
+        ("[]", None),
+        ("", None),
+    ] {
+        let notes = judged(&GOOD.replace("[by Friday]", written)).unwrap();
+        assert_eq!(
+            (notes.actions[0].due.as_deref(), &*notes.actions[0].text),
+            (due, "Call the supplier"),
+            "{written}"
+        );
+    }
 }
 
 #[test]
@@ -97,7 +118,7 @@ fn an_answer_without_the_form_is_refused() {
     refused(&format!("{GOOD}\n## Risks\n- x\n"), "is none of the five");
     refused(&format!("{GOOD}\n## Next Steps\n- x\n"), "`Next Steps` is there twice");
     refused(&GOOD.replace("(Ada) Call", "Call"), "does not begin with its owner");
-    for blank in ["[Insert summary here]", "TBD", "Lorem ipsum dolor", "<your summary>", "[...]"] {
+    for blank in ["[Insert summary here]", "TBD", "Lorem ipsum dolor", "<your summary>", "[...]", "[ ]"] {
         let text = format!("The supplier contract was discussed. {blank}");
         refused(
             &GOOD.replace("The group talked about the supplier contract and its costs.", &text),

@@ -3,7 +3,7 @@
 use panotti_sdk::{payloads::TranscriptionCompleted, serde_json::json};
 
 use super::{meeting, transcript};
-use crate::{Action, Meeting, NONE, Notes, Topic, render};
+use crate::{Action, Meeting, Notes, Topic, form::NONE, render};
 
 fn event(
     title: &str,

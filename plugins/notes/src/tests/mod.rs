@@ -1,6 +1,7 @@
 //! Tests of the notes: what is found without a model, which answers of a model pass, how meetings are cut.
 
 mod answer;
+mod any;
 mod extract;
 mod form;
 mod http;

@@ -2,7 +2,12 @@
 
 use proptest::prelude::*;
 
-use crate::{Line, prompt::fence, split, split::cost, tokens};
+use crate::{
+    Line,
+    prompt::fence,
+    split::{cost, split},
+    tokens,
+};
 
 fn line() -> impl Strategy<Value = Line> {
     let word = prop_oneof!["[a-z]{1,12}", "[0-9]{1,8}", "[ä-ü日-本]{1,6}", "[!-/]{1,4}", "[a-z]{100,300}"];
