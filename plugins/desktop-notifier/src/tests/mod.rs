@@ -25,8 +25,8 @@ fn event(name: &str, payload: Value) -> NewEvent {
 
 fn written(writer: &str, id: &str) -> NewEvent {
     let notes = json!({
-        "status": "completed", "timestamp": AT, "recording_id": id, "notes_path": format!("/notes/{writer}/{id}.md"),
-        "input_paths": { "transcript": "x.md" }, "config": {},
+        "status": "completed", "timestamp": AT, "recording_id": id,
+        "notes_path": format!("/notes/{writer}/{id}.md"), "input_paths": { "transcript": "x.md" }, "config": {},
     });
     let payload =
         json!({ "recording_id": id, "meeting_notes": notes, "metadata": { "eventTitle": "Weekly" } });
