@@ -116,7 +116,7 @@ impl Worker {
     }
 
     /// Carries out what has begun, also before a power cut.
-    async fn carry_out(&self) -> Result<(), ContextError> {
+    pub(crate) async fn carry_out(&self) -> Result<(), ContextError> {
         for (key, removal) in state::rows::<Removal>(&self.context, state::REMOVAL)? {
             let guard = Guard::new(&self.context, &self.config)?;
             let config = self.config.clone();
@@ -140,13 +140,14 @@ impl Worker {
         }
         let (free_mib, mark_mib) = (free / MIB, self.config.min_free_mib);
         let reason = format!(
-            "the disk had {free_mib} MiB free, less than the {mark_mib} MiB of `min_free_mib`: the oldest audio goes first"
+            "the disk had {free_mib} MiB free, less than the {mark_mib} MiB of `min_free_mib`: the oldest audio \
+             goes first"
         );
         let oldest = oldest_until(self.done_with_audio(Some(reason)).await?, mark - free);
         if oldest.is_empty() {
             let problem = format!(
-                "the disk has {free_mib} MiB free, less than the {mark_mib} MiB of `min_free_mib`, and no audio of \
-                 finished recordings is left to remove: delete recordings on the page, or use a larger disk"
+                "the disk has {free_mib} MiB free, less than the {mark_mib} MiB of `min_free_mib`, and no audio \
+                 of finished recordings is left to remove: delete recordings on the page, or use a larger disk"
             );
             if self.context.state(state::SHORT)?.is_none() {
                 let told = Outbox::new().publish(failed("", problem.clone(), Map::new()));

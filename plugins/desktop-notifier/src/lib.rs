@@ -144,7 +144,7 @@ impl DesktopNotifier {
     }
 
     /// Tells people what came of a meeting's notes, once.
-    async fn tell(&self, mut meeting: Meeting, outbox: Outbox) -> Result<Outbox, HandlerError> {
+    async fn tell(&self, meeting: Meeting, outbox: Outbox) -> Result<Outbox, HandlerError> {
         let message = meeting.message();
         // Without alerts, what went wrong is told only along with what did not.
         let (channels, mut outbox) = if message.opens.is_some() || self.config.alerts {
@@ -157,7 +157,6 @@ impl DesktopNotifier {
             let told = NewEvent::of(names::DESKTOP_NOTIFICATION_COMPLETED, &payload);
             outbox = outbox.publish(told.correlated(correlation_id).because_of(Some(cause)));
         }
-        meeting.told = true;
         Ok(state::keep_told(outbox, &meeting)?)
     }
 

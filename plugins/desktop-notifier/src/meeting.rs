@@ -43,8 +43,6 @@ pub(crate) struct Meeting {
     pub(crate) recording_id: String,
     /// What came of its notes, by plugin.
     outcomes: BTreeMap<String, Outcome>,
-    /// Whether people were told.
-    pub(crate) told: bool,
     /// Of the last outcome: what a message about it is known by.
     key: String,
     timestamp: Timestamp,
@@ -55,8 +53,8 @@ pub(crate) struct Meeting {
 }
 
 impl Meeting {
-    /// The meeting after `event`, delivered as `key`, told what came of one plugin's notes. Notes that come
-    /// again, or after people were told, are those of a new run.
+    /// The meeting after `event`, delivered as `key`, told what came of one plugin's notes. Notes of a plugin
+    /// that come again begin a new run.
     pub(crate) fn after(
         before: Option<Self>,
         event: &Event,
@@ -66,13 +64,12 @@ impl Meeting {
         metadata: Map<String, Value>,
     ) -> Self {
         let writer = event.name.as_str().split('.').next().unwrap_or_default();
-        let run = before.filter(|it| !it.told && !it.outcomes.contains_key(writer));
+        let run = before.filter(|it| !it.outcomes.contains_key(writer));
         let mut outcomes = run.map(|it| it.outcomes).unwrap_or_default();
         outcomes.insert(writer.to_owned(), outcome);
         Self {
             recording_id: recording_id.to_owned(),
             outcomes,
-            told: false,
             key,
             timestamp: event.context.timestamp,
             correlation_id: event.context.correlation_id,

@@ -74,8 +74,7 @@ fn copy_by(from: &Path, stamp: Stamp, part: &Path, to: &Path, stop: &AtomicBool)
     if (opened.dev(), opened.ino()) != (looked.dev(), looked.ino()) {
         return Ok(Copied::NotNow);
     }
-    let bytes = fill(&mut source, part, stop)?;
-    if bytes != Some(stamp.bytes) || Stamp::of(&source.metadata()?)? != stamp {
+    if !fill(&mut source, part, stop)? || Stamp::of(&source.metadata()?)? != stamp {
         return Ok(Copied::NotNow);
     }
     publish(part, to, &opened).map(|()| Copied::Yes)
@@ -101,24 +100,23 @@ fn part_of(to: &Path) -> PathBuf {
     to.with_file_name(format!(".panotti-{name}.part"))
 }
 
-/// Writes what `source` has; answers how much, or nothing when it is to stop.
-fn fill(source: &mut File, part: &Path, stop: &AtomicBool) -> io::Result<Option<u64>> {
+/// Writes what `source` has; answers whether that was all, or it was to stop.
+fn fill(source: &mut File, part: &Path, stop: &AtomicBool) -> io::Result<bool> {
     // Not opened but made: a link of that name would lead elsewhere.
     panotti_sdk::files::remove(part)?;
     let mut file = OpenOptions::new().write(true).create_new(true).open(part)?;
-    let (mut chunk, mut bytes) = (vec![0; CHUNK], 0);
+    let mut chunk = vec![0; CHUNK];
     loop {
         if stop.load(Ordering::Relaxed) {
-            return Ok(None);
+            return Ok(false);
         }
         let read = source.read(&mut chunk)?;
         if read == 0 {
             break;
         }
         file.write_all(&chunk[..read])?;
-        bytes += read as u64;
     }
-    Ok(Some(bytes))
+    Ok(true)
 }
 
 /// Puts the whole part in the copy's place.

@@ -18,7 +18,7 @@ pub(crate) enum Away {
     #[error("{} is gone: mount its share, or make the folder again if it is to be filled anew", .0.display())]
     Gone(PathBuf),
     /// Neither it nor the folder that it would lie in is there.
-    #[error("there is neither {} nor the folder that it would lie in: make it, or mount its share", .0.display())]
+    #[error("there is neither {} nor the folder that it would lie in: make it, or mount it", .0.display())]
     Missing(PathBuf),
     /// Something else is there.
     #[error("{} is no folder", .0.display())]

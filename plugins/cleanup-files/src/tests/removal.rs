@@ -49,3 +49,23 @@ fn a_removal_that_a_power_cut_ended_is_told_whole() {
     assert_eq!(told[0]["cleaned_files"], told[1]["cleaned_files"]);
     assert_eq!((&told[0]["bytes"], &told[1]["bytes"]), (&json!(5), &json!(5)));
 }
+
+#[test]
+fn a_removal_that_has_begun_is_finished_by_the_next_start() {
+    let worker = Worker::new(Config::default(), context());
+    let guard = guard::Guard::new(&worker.context, &worker.config).unwrap();
+    let folder = worker.context.recordings().unwrap().join("a");
+    let paths: Vec<PathBuf> = ["1.wav", "2.wav"].iter().map(|it| folder.join(it)).collect();
+    paths.iter().for_each(|it| files::write(it, b"12345").unwrap());
+    let mut manifest = Manifest::default();
+    manifest.recording_id = "a".into();
+    let removal = Removal::of(&manifest, paths.clone(), &guard, None);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(removal.begin(&worker.context, Outbox::new())).unwrap();
+    assert_eq!(worker.context.state_keys("removal/", None).unwrap().len(), 1);
+    // The power fails after the first file.
+    fs::remove_file(&paths[0]).unwrap();
+    runtime.block_on(worker.carry_out()).unwrap();
+    assert!(paths.iter().all(|it| !it.exists()));
+    assert!(worker.context.state_keys("removal/", None).unwrap().is_empty());
+}

@@ -15,10 +15,10 @@ fn ended_at(id: &str, time: &str) -> NewEvent {
 fn the_oldest_audio_goes_first_and_only_that_of_recordings_that_are_done() {
     let mut house = House::new(json!({}));
     let audio = |id: &str| house.file(&format!("recordings/{id}/audio-0000.wav"));
-    let (old, young, running, noting) = (audio("old"), audio("young"), audio("running"), audio("noting"));
+    let (old, young, running, noting) = (audio("b-old"), audio("a-young"), audio("running"), audio("noting"));
     let (transcript, client) =
-        (house.file("recordings/old/transcript.json"), house.file("recordings/mic.wav"));
-    for (id, time) in [("young", "2026-03-01T00:00:00Z"), ("old", "2026-01-01T00:00:00Z")] {
+        (house.file("recordings/b-old/transcript.json"), house.file("recordings/mic.wav"));
+    for (id, time) in [("a-young", "2026-03-01T00:00:00Z"), ("b-old", "2026-01-01T00:00:00Z")] {
         house.deliver(ended_at(id, time));
         house.deliver(transcribed(id, &house.data.join(format!("recordings/{id}/transcript.json"))));
     }
@@ -31,7 +31,7 @@ fn the_oldest_audio_goes_first_and_only_that_of_recordings_that_are_done() {
     house.wait(3);
     assert!(young.exists(), "its audio is kept at the end of the work");
     house.bench.neighbour("meeting_notes_local", true);
-    for id in ["young", "old", "client"] {
+    for id in ["a-young", "b-old", "client"] {
         house.deliver(noted("meeting_notes_local", id, Path::new("data/notes.md")));
     }
     house.bench.configure(json!({ "min_free_mib": FULL, "cleanup_delay": 3600 })).start().unwrap();

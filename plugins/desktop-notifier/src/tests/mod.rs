@@ -25,8 +25,8 @@ fn event(name: &str, payload: Value) -> NewEvent {
 
 fn written(writer: &str, id: &str) -> NewEvent {
     let notes = json!({
-        "status": "completed", "timestamp": AT, "recording_id": id, "notes_path": format!("/notes/{writer}/{id}.md"),
-        "input_paths": { "transcript": "x.md" }, "config": {},
+        "status": "completed", "timestamp": AT, "recording_id": id,
+        "notes_path": format!("/notes/{writer}/{id}.md"), "input_paths": { "transcript": "x.md" }, "config": {},
     });
     let payload =
         json!({ "recording_id": id, "meeting_notes": notes, "metadata": { "eventTitle": "Weekly" } });
@@ -134,6 +134,19 @@ fn w13_notes_that_fail_are_told_with_those_that_are_there() {
          written: Ollama does not answer."
     );
     assert_eq!(completions(&bench).len(), 1);
+}
+
+#[test]
+fn w13_notes_that_come_later_than_expected_are_told_with_the_others() {
+    let mut bench = bench(json!({}));
+    bench.neighbour("meeting_notes_local", true);
+    bench.deliver(written("meeting_notes_local", "a")).unwrap();
+    // It was off, and somebody had its event delivered again.
+    bench.neighbour("meeting_notes_remote", true);
+    bench.deliver(written("meeting_notes_remote", "a")).unwrap();
+    let said = |at: usize| offers(&bench)[at].payload["message"].as_str().unwrap().to_owned();
+    assert!(said(0).ends_with("written by this box."), "{}", said(0));
+    assert!(said(1).ends_with("written by this box and by the service elsewhere."), "{}", said(1));
 }
 
 #[test]

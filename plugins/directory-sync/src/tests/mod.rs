@@ -155,6 +155,8 @@ fn w34_files_that_are_there_already_are_copied_with_all_that_is_known_of_them() 
 fn w34_new_changed_renamed_and_deleted_files_are_followed() {
     let mut house = House::new(json!({ "delete": true }));
     house.file("x.md", "x");
+    // By word of the kernel: nobody waits an hour here.
+    house.bench.configure(json!({ "interval_s": 3600 }));
     house.start().wait("x.md", "x");
     let notes = &house.notes;
     files::write(&notes.join("deep/er/a.md"), b"new").unwrap();
@@ -213,6 +215,11 @@ fn w34_a_file_that_changes_while_it_is_copied_leaves_the_old_copy() {
     assert_eq!(copy::copy(&from, before, &root, below, &go).unwrap(), Copied::NotNow);
     assert_eq!(copy::copy(&from, stamp(), &root, below, &AtomicBool::new(true)).unwrap(), Copied::NotNow);
     assert_eq!(fs::read_to_string(root.join(below)).unwrap(), "first");
+    // Of the same size, and told by its time.
+    fs::write(&from, "other").unwrap();
+    File::options().write(true).open(&from).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(copy::copy(&from, before, &root, below, &go).unwrap(), Copied::NotNow);
+    fs::write(&from, "first and second").unwrap();
     assert_eq!(fs::read_dir(root.join("x")).unwrap().count(), 1, "no part is left");
     assert_eq!(copy::copy(&from, stamp(), &root, below, &go).unwrap(), Copied::Yes);
     assert_eq!(fs::read_to_string(root.join(below)).unwrap(), "first and second");
@@ -293,6 +300,29 @@ fn what_was_copied_is_not_copied_again() {
     // What differs is made the same.
     fs::write(house.copies.join("a.md"), "other").unwrap();
     house.wait("a.md", "one");
+}
+
+#[test]
+fn a_second_look_finds_nothing_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, destination) = (dir.path().join("notes"), dir.path().join("copies"));
+    files::write(&source.join("a.md"), b"one").unwrap();
+    let route = config::Route {
+        id: String::new(),
+        source,
+        destination: destination.clone(),
+        delete: true,
+        include: Vec::new(),
+        mount_point: None,
+    };
+    let mut mirror = mirror::Mirror::new(route, Default::default(), Duration::ZERO, Arc::default());
+    let mut look = || mirror.look(&Default::default(), &AtomicBool::new(false));
+    let told = |it: &mirror::Round| (it.copied.len(), it.found.len(), it.removed.len(), it.problems.len());
+    assert_eq!(told(&look()), (1, 0, 0, 0));
+    // A share that keeps no times is asked for no content either, once it was copied.
+    let copy = File::options().write(true).open(destination.join("a.md")).unwrap();
+    copy.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(told(&look()), (0, 0, 0, 0));
 }
 
 #[test]
