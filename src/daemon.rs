@@ -160,6 +160,11 @@ impl Daemon {
         &self.recordings
     }
 
+    /// The plugins.
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
     /// The log.
     pub fn log(&self) -> &EventLog {
         &self.log

@@ -51,7 +51,9 @@ use tokio::{
     task::JoinHandle,
 };
 
-use self::{dead_letter::Letters, engine::Engine, item::Command, replay::Replays, status::Live};
+use self::{
+    dead_letter::Letters, engine::Engine, item::Command, ledger::Ledger, replay::Replays, status::Live,
+};
 pub use self::{
     dead_letter::{DeadLetter, DeadLetterFilter},
     error::Error,
@@ -204,6 +206,28 @@ impl Bus {
         let runtime = shared.runtime.clone();
         let engine = Engine::new(shared, subscription, filter, handler, queue, stopped, live, recalled);
         Ok(Running { stop: Some(stop), task: runtime.spawn(engine.run()) })
+    }
+
+    /// Keeps a place in the log for a subscription that has none yet: whenever it begins, it begins with
+    /// what happens after this returns. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Name`], [`Error::Log`], [`Error::Damaged`].
+    pub fn hold_place(&self, subscription: &Subscription) -> Result<(), Error> {
+        let (log, name) = (&self.shared.log, &subscription.name);
+        if !Subscription::is_name(name) {
+            return Err(Error::Name(name.clone()));
+        }
+        if log.get(Table::Subscriptions, name)?.is_some() {
+            return Ok(());
+        }
+        let damaged = |error: String| Error::damaged("subscription", name, error);
+        let filter = serde_json::to_string(&subscription.filter).map_err(|it| damaged(it.to_string()))?;
+        let ledger = Ledger::after(*log.tail().borrow());
+        let row = ledger.encode(&filter).map_err(|it| damaged(it.to_string()))?;
+        let put = Put { table: Table::Subscriptions, key: name.clone(), value: Some(row) };
+        log.append_blocking(Batch { puts: vec![put], ..Batch::default() })?;
+        Ok(())
     }
 
     /// Forgets a subscription that is not running: retention waits for it no longer, and its dead letters

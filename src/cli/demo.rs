@@ -29,6 +29,10 @@ const MODEL: &[u8] = include_bytes!("../../tests/fixtures/panotti-demo.en-q5_1.b
 const MEETING: &[u8] = include_bytes!("../../tests/fixtures/speech/meeting_picked.wav");
 const REFERENCE: &str = include_str!("../../tests/fixtures/speech/meeting_picked.txt");
 
+/// The plugin whose notes are shown, and how long they are waited for.
+const NOTES: &str = "meeting_notes_local";
+const NOTES_WITHIN: Duration = Duration::from_secs(60);
+
 /// What `demo` is given.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -98,7 +102,35 @@ fn show(out: &mut impl Write, daemon: &Daemon, temporary: bool) -> anyhow::Resul
         writeln!(out, "Nothing was written down.")?;
         return Ok(false);
     };
-    print_results(out, daemon, &recording, &transcript, temporary)
+    let recognised = print_results(out, daemon, &recording, &transcript)?;
+    print_notes(out, daemon, &recording)?;
+    if temporary {
+        writeln!(out, "(All files go when the demo ends; `--data-dir DIR` keeps them.)")?;
+    }
+    Ok(recognised)
+}
+
+/// The notes, where a plugin writes them.
+fn print_notes(out: &mut impl Write, daemon: &Daemon, recording: &Recording) -> anyhow::Result<()> {
+    let deadline = Instant::now() + NOTES_WITHIN;
+    while daemon.plugins().roster().expects(NOTES) && !daemon.signalled() {
+        if let Some(notes) = daemon.recordings().notes(&recording.id, Some(NOTES))? {
+            writeln!(out, "\nNotes, by the plugin {NOTES}:")?;
+            for line in notes.lines() {
+                writeln!(out, "  {line}")?;
+            }
+            return Ok(());
+        }
+        let stages = daemon.recordings().get(&recording.id)?.stages;
+        let failed = stages.get(NOTES).and_then(|it| it.problem.clone());
+        if failed.is_some() || Instant::now() > deadline {
+            let reason = failed.unwrap_or_else(|| "they take too long".into());
+            writeln!(out, "\nThere are no notes: {reason}")?;
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 fn print_results(
@@ -106,7 +138,6 @@ fn print_results(
     daemon: &Daemon,
     recording: &Recording,
     transcript: &Transcript,
-    temporary: bool,
 ) -> anyhow::Result<bool> {
     writeln!(out, "\nRecording")?;
     for file in daemon.recordings().audio_files(recording)?.concat() {
@@ -131,9 +162,6 @@ fn print_results(
         fs::write(&file, transcript.render(format, &header))
             .with_context(|| format!("cannot write `{}`", file.display()))?;
         writeln!(out, "  {}", file.display())?;
-    }
-    if temporary {
-        writeln!(out, "(These files go when the demo ends; `--data-dir DIR` keeps them.)")?;
     }
     let said: Vec<_> = transcript.segments.iter().map(|it| it.text.as_str()).collect();
     let words = said.join(" ").split_whitespace().count();

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Longest key of a plugin's state, bytes: with the plugin's name it fits a row's key.
-const KEY_LIMIT: usize = 128;
+const KEY_LIMIT: usize = 191;
 /// Largest value of a plugin's state, bytes.
 const VALUE_LIMIT: usize = 1 << 20;
 /// Most keys of one answer.

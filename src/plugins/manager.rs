@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Error, Plan, PluginDetail, PluginStatus, Reconfigured, Roster, SettingsProblem, State,
+    Error, Plan, PluginStatus, Reconfigured, Roster, SettingsProblem, State,
     host::Services,
     instance::NotStarted,
     plan::{Wish, plan},
@@ -25,7 +25,7 @@ use super::{
     slot::{Next, STOP_WITHIN, Slot},
 };
 use crate::{
-    bus::{Bus, SubscriptionStatus},
+    bus::Bus,
     error_chain::chain,
     event_log::{Batch, EventLog},
 };
@@ -37,11 +37,11 @@ const ASK: u32 = 15;
 
 /// The one that decides.
 pub(super) struct Manager {
-    slots: BTreeMap<&'static str, Arc<Slot>>,
+    pub(super) slots: BTreeMap<&'static str, Arc<Slot>>,
     descriptors: &'static [Descriptor],
     services: Services,
     log: EventLog,
-    bus: Bus,
+    pub(super) bus: Bus,
     runtime: Handle,
     /// Held while what runs changes.
     change: Mutex<()>,
@@ -93,12 +93,12 @@ impl Manager {
         self.services.roster.clone()
     }
 
-    /// Fills the roster before anything is started.
+    /// Fills the roster, and keeps a place in the log for what will run, before anything is started.
     pub(super) fn foresee(&self) {
         self.plans();
     }
 
-    /// What the settings let run, which the roster is brought in line with.
+    /// What the settings let run, which the roster and the places in the log are brought in line with.
     fn plans(&self) -> BTreeMap<&'static str, Plan> {
         let read: BTreeMap<_, _> = self.slots.iter().map(|(name, slot)| (*name, self.read(slot))).collect();
         let plans = plan(self.descriptors, |name| read.get(name).cloned().unwrap_or(Wish::Disabled));
@@ -107,6 +107,11 @@ impl Manager {
             (matches!(plan, Plan::Run { .. }) || (*plan != Plan::Disabled && again())).then_some(*name)
         };
         self.services.roster.set(plans.iter().filter_map(expected));
+        for (name, _) in plans.iter().filter(|it| matches!(it.1, Plan::Run { .. })) {
+            if let Some(slot) = self.slots.get(name) {
+                slot.hold_place();
+            }
+        }
         plans
     }
 
@@ -363,23 +368,5 @@ impl Manager {
             join_all(slots.into_iter().map(|slot| slot.stop("the service stops", share.min(STOP_WITHIN))))
                 .await;
         }
-    }
-
-    pub(super) fn list(&self) -> Vec<PluginStatus> {
-        let deliveries = self.deliveries();
-        self.slots.values().map(|slot| PluginStatus::of(slot, &deliveries)).collect()
-    }
-
-    pub(super) fn status(&self, slot: &Slot) -> PluginStatus {
-        PluginStatus::of(slot, &self.deliveries())
-    }
-
-    pub(super) fn detail(&self, slot: &Slot) -> PluginDetail {
-        PluginDetail::of(slot, self.status(slot))
-    }
-
-    /// How the subscriptions do; a log that cannot be read is told elsewhere.
-    fn deliveries(&self) -> Vec<SubscriptionStatus> {
-        self.bus.subscriptions().unwrap_or_default()
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{SettingsProblem, State, Transition, settings, slot::Slot};
+use super::{SettingsProblem, State, Transition, manager::Manager, settings, slot::Slot};
 use crate::bus::SubscriptionStatus;
 
 /// How a plugin is.
@@ -125,5 +125,25 @@ impl PluginDetail {
             routes: serde_json::to_value(descriptor.routes).unwrap_or_default(),
             history: slot.history(),
         }
+    }
+}
+
+impl Manager {
+    pub(super) fn list(&self) -> Vec<PluginStatus> {
+        let deliveries = self.deliveries();
+        self.slots.values().map(|slot| PluginStatus::of(slot, &deliveries)).collect()
+    }
+
+    pub(super) fn status(&self, slot: &Slot) -> PluginStatus {
+        PluginStatus::of(slot, &self.deliveries())
+    }
+
+    pub(super) fn detail(&self, slot: &Slot) -> PluginDetail {
+        PluginDetail::of(slot, self.status(slot))
+    }
+
+    /// How the subscriptions do; a log that cannot be read is told elsewhere.
+    fn deliveries(&self) -> Vec<SubscriptionStatus> {
+        self.bus.subscriptions().unwrap_or_default()
     }
 }

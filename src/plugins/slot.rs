@@ -292,6 +292,16 @@ impl Slot {
         })
     }
 
+    /// Keeps its place in the log from the moment it is wanted: however long its first start takes, and
+    /// whatever happens meanwhile, it misses nothing.
+    pub(super) fn hold_place(&self) {
+        let Some(subscription) = self.settings().and_then(|it| self.subscription(&it)) else { return };
+        if let Err(error) = self.bus.hold_place(&subscription) {
+            // The start asks the same log, and fails with the reason.
+            tracing::error!(plugin = self.descriptor.name, error = chain(&error), "Its place is not kept.");
+        }
+    }
+
     /// Takes its events away and stops it within `patience`. Nothing when it does not run.
     pub(super) async fn stop(&self, reason: &str, patience: Duration) {
         let (instance, running) = {

@@ -54,7 +54,7 @@ impl Recordings {
             if it.store.find(&recording.id)?.is_some() {
                 return Err(Error::Conflict("Recording already started with this ID".into()));
             }
-            it.store.insert(&recording, super::started(&recording, None))?;
+            it.store.insert(&recording, super::life::started(&recording, None))?;
             Ok(recording.correlation_id)
         })
         .await
@@ -73,7 +73,7 @@ impl Recordings {
             let fresh = it.new_of_client(&ended.recording_id, ended.timestamp, &named, metadata)?;
             match known {
                 None if fresh.tracks.is_empty() => return Err(Error::Unknown { id: fresh.id }),
-                None => it.store.insert(&fresh, super::started(&fresh, None))?,
+                None => it.store.insert(&fresh, super::life::started(&fresh, None))?,
                 Some(known) if known.origin == Origin::Device => {
                     return Err(Error::Conflict(format!(
                         "recording `{}` is made by this box: stop it with POST /recordings/{}/stop",

@@ -98,7 +98,7 @@ impl Inner {
             stages: BTreeMap::new(),
         };
         NewRecording::default().apply(&mut recording)?;
-        self.store.insert(&recording, super::started(&recording, None))?;
+        self.store.insert(&recording, super::life::started(&recording, None))?;
         self.closed(id, Some(recovered.duration_ms), None, true).map(|_| ())
     }
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{Command, Error, Recordings, State};
 use crate::{
-    bus::{self, Answer, Bus, Effects, Handler, Running, Subscription},
+    bus::{self, Answer, Bus, Effects, Handler, Running, Start, Subscription},
     speech::Transcript,
 };
 
@@ -57,7 +57,10 @@ impl Recordings {
         let topics = ["*.completed", "*.error"].into_iter().filter_map(|it| it.parse::<Topic>().ok());
         let topics = topics.chain([names::PLUGIN_STATE_CHANGED.into()]).collect();
         let filter = Filter { topics, ..Filter::default() };
-        bus.subscribe(Subscription::new(SUBSCRIPTION, filter), Follower(self.clone())).await
+        // From the beginning, so that on a new box nothing is missed that a plugin says before this runs.
+        let start = Start::Beginning;
+        let subscription = Subscription { start, ..Subscription::new(SUBSCRIPTION, filter) };
+        bus.subscribe(subscription, Follower(self.clone())).await
     }
 
     /// The notes of a recording: what `stage` wrote, or the newest; `None` when there are none.

@@ -65,7 +65,8 @@ async fn what_a_bad_model_left_is_written_down_with_a_good_one() {
     })
     .await;
     let recording = box_.finish(&id).await;
-    assert_eq!((&recording["state"], &recording["error"]), (&json!("failed"), &json!(reason)));
+    assert_eq!(recording["state"], "failed");
+    assert!(recording["error"].as_str().unwrap().contains(&reason), "{recording}");
     assert_eq!(box_.events("transcription_local.error").await.len(), 1);
     let (status, problem) = box_.answer("GET", &format!("/recordings/{id}/transcript"), Value::Null).await;
     assert_eq!(status, 404);

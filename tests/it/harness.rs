@@ -271,6 +271,17 @@ impl Panotti {
         page["items"].as_array().unwrap().clone()
     }
 
+    /// Everything that happened so far, oldest first.
+    pub(crate) async fn everything(&self) -> Vec<Value> {
+        let (mut events, mut path) = (Vec::new(), "/events?order=asc&limit=200".to_owned());
+        loop {
+            let page = self.get(&path).await;
+            events.extend(page["items"].as_array().unwrap().iter().cloned());
+            let Some(cursor) = page["next_cursor"].as_str() else { return events };
+            path = format!("/events?order=asc&limit=200&cursor={cursor}");
+        }
+    }
+
     /// Waits for `count` events of a name.
     pub(crate) async fn wait_events(&self, name: &str, count: usize) -> Vec<Value> {
         self.until(&format!("{count} events {name}"), async || {
@@ -329,4 +340,25 @@ pub(crate) fn read_wav(bytes: &[u8]) -> (Vec<f32>, u32, u16) {
         }
     };
     (samples, spec.sample_rate, spec.channels)
+}
+
+/// A WAV file of 16 kHz, one channel, that says `sentences`, each at a time in s, and is silent else.
+pub(crate) fn track(path: &Path, sentences: &[(&str, f64)], seconds: f64) {
+    let mut samples = vec![0_i16; (seconds * 16_000.0) as usize];
+    for (name, at) in sentences {
+        let mut said = hound::WavReader::open(fixture(&format!("speech/{name}.wav"))).unwrap();
+        let at = (at * 16_000.0) as usize;
+        for (place, sample) in said.samples::<i16>().enumerate() {
+            samples[at + place] = sample.unwrap();
+        }
+    }
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    samples.into_iter().for_each(|it| writer.write_sample(it).unwrap());
+    writer.finalize().unwrap();
 }

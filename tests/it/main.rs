@@ -17,9 +17,13 @@ mod alsa;
 mod backup;
 mod bad_input;
 mod browser;
+#[cfg(all(feature = "whisper", feature = "plugins"))]
+mod chain;
 mod config;
 mod crash;
 mod crash_bus;
+#[cfg(all(feature = "whisper", feature = "plugins"))]
+mod defects;
 mod event_log;
 mod events;
 mod events_cli;
@@ -31,6 +35,8 @@ mod killed;
 mod no_plugins;
 #[cfg(feature = "systemd")]
 mod notify;
+#[cfg(all(feature = "whisper", feature = "plugins"))]
+mod ollama;
 mod original;
 mod page;
 mod pipeline;

@@ -70,6 +70,16 @@ async fn a_meeting_from_the_key_to_the_transcript() {
     let srt = browser.download(&format!("{id}.srt")).await;
     assert!(String::from_utf8(srt).unwrap().starts_with("1\n00:00:0"));
 
+    // What the plugins made of it comes by itself, with a message when the notes are there.
+    browser.until(&format!("{}.includes('Notes: done')", text("stages"))).await;
+    browser.until(&format!("{}.includes('Meeting Information')", text("notes"))).await;
+    let heading = browser.run("return document.querySelector('#notes h4').textContent").await;
+    assert_eq!(heading, "Plans <b>and</b> slides", "text, not HTML");
+    browser.until("document.querySelector('.toast')?.textContent.includes('otes')").await;
+    browser.picture("notes").await;
+    browser.click(".toast button").await;
+    browser.until("!document.querySelector('.toast')").await;
+
     browser.click("#recordings .remove").await;
     browser.accept().await;
     browser.until("document.getElementById('recordings-empty').checkVisibility()").await;

@@ -88,6 +88,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Folders of `plugins` that are no plugins: what they are written with.
+const LIBRARIES: [&str; 2] = ["sdk", "notes"];
+
 const MOST_LINES: usize = 400;
 const MOST_BYTES: u64 = 12 << 20;
 
@@ -115,6 +118,11 @@ fn sample(files: &[(&str, &str)]) -> Tree {
 fn rust(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     let texts = tree.iter().filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)));
     texts.filter(|it| it.0.ends_with(".rs"))
+}
+
+/// Path and text of every file of Rust.
+pub(crate) fn sources() -> Vec<(String, String)> {
+    rust(&tree()).map(|(path, text)| (path.to_owned(), text.to_owned())).collect()
 }
 
 /// The code of a file, without comments that take whole lines.
@@ -242,7 +250,8 @@ fn features(tree: &Tree) -> Vec<String> {
         broken.push(format!("Cargo.toml: the table of features names {it}, which there is not"));
     }
     let folder = |it: &str| Some(it.strip_prefix("plugins/")?.split_once('/')?.0.to_owned());
-    let mut plugins: Vec<_> = tree.keys().filter_map(|it| folder(it)).filter(|it| it != "sdk").collect();
+    let is_plugin = |it: &String| !LIBRARIES.contains(&it.as_str());
+    let mut plugins: Vec<_> = tree.keys().filter_map(|it| folder(it)).filter(is_plugin).collect();
     plugins.dedup();
     for it in plugins.iter().filter(|it| !features.contains(&format!("plugin-{it}").as_str())) {
         broken.push(format!("plugins/{it}: add the feature plugin-{it} to Cargo.toml"));
@@ -269,12 +278,13 @@ fn plugin(tree: &Tree, name: &str) -> Vec<String> {
         broken.push(format!("{folder}: let its tests call panotti_sdk::conformance!"));
     }
     let list = tree.get("src/plugins/list.rs").and_then(Option::as_deref).unwrap_or_default();
-    let entry = format!("#[cfg(feature = \"plugin-{name}\")]\n    panotti_{name}::DESCRIPTOR,");
+    let id = name.replace('-', "_");
+    let entry = format!("#[cfg(feature = \"plugin-{name}\")]\n    panotti_{id}::DESCRIPTOR,");
     if !list.contains(&entry) {
-        broken.push(format!("src/plugins/list.rs: add panotti_{name}::DESCRIPTOR to PLUGINS by its feature"));
+        broken.push(format!("src/plugins/list.rs: add panotti_{id}::DESCRIPTOR to PLUGINS by its feature"));
     }
-    if !list.contains(&format!("Known {{ name: \"{name}\", feature: \"plugin-{name}\" }}")) {
-        broken.push(format!("src/plugins/list.rs: add {name} to KNOWN"));
+    if !list.contains(&format!("Known {{ name: \"{id}\", feature: \"plugin-{name}\" }}")) {
+        broken.push(format!("src/plugins/list.rs: add {id} to KNOWN"));
     }
     broken
 }

@@ -188,12 +188,22 @@ impl AudioTranscriptionLocal {
                 Ok(one) => written.push(one),
                 Err(ContextError::Deleted) => return Ok(Outbox::new().remove(&waiting(id))),
                 Err(error) if !error.is_permanent() => return Err(error.into()),
-                Err(error) => problems.push(format!("{}: {error}", label(track))),
+                Err(error) => problems.push((label(track), error.to_string())),
             }
         }
+        let same = problems.iter().all(|(_, error)| *error == problems[0].1);
+        if let (true, true, Some((_, error))) = (written.is_empty(), same, problems.first()) {
+            return Err(HandlerError::permanent(error.as_str()));
+        }
+        let problems: Vec<_> =
+            problems.into_iter().map(|(label, error)| format!("{label}: {error}")).collect();
         if written.is_empty() {
-            problems.push("the recording has no audio that can be written down".into());
-            return Err(HandlerError::permanent(problems.join("; ")));
+            let none = "the recording names no audio: tell its client".to_owned();
+            return Err(HandlerError::permanent(if problems.is_empty() {
+                none
+            } else {
+                problems.join("; ")
+            }));
         }
         let folder = self.context.resolve(&self.config.output_directory)?;
         let (ended, tidy) = (job.ended.clone(), self.config.clean_up_transcript);

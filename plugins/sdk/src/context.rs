@@ -79,7 +79,7 @@ pub enum ContextError {
         "there is no secret `{0}`: give it as a systemd credential, or as the file secrets/{0} in the data directory, readable by the service alone"
     )]
     NoSecret(String),
-    /// The key of a state row is not 1 to 128 bytes, its value is larger than 1 MiB, or not of the type
+    /// The key of a state row is not 1 to 191 bytes, its value is larger than 1 MiB, or not of the type
     /// that was asked for.
     #[error("the state `{key}` cannot be used: {reason}")]
     State {

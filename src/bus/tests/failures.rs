@@ -188,3 +188,47 @@ fn waits_double_and_keep_a_half() {
     let silly = RetryPolicy { retries: 1, base: Duration::MAX, max: Duration::MAX };
     assert!(silly.delay(5, u64::MAX) <= Duration::from_secs(24 * 60 * 60));
 }
+
+/// Fails everything, and says so in an event that `name` is given.
+struct Speaks(&'static str, serde_json::Value);
+
+impl Handler for Speaks {
+    fn handle(&self, _: Delivery) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+        Box::pin(async { panic!("out of paper") })
+    }
+
+    fn given_up(&self, event: &Event, error: &str) -> Effects {
+        let mut payload = self.1.clone();
+        payload["error"] = format!("{}: {error}", event.seq).into();
+        let told = NewEvent::new(self.0.parse().unwrap(), payload).caused_by(event);
+        Effects { events: vec![told], ..Effects::default() }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn last_words_are_committed_with_the_dead_letter() {
+    let world = World::new().await;
+    let speaks = Speaks("printing.error", json!({}));
+    let _running = world.bus.subscribe(subscription("a", 1), speaks).await.unwrap();
+    let bad = world.publish(event(0, 0)).await;
+    world.settled("a").await;
+    let told = world.named("printing.error");
+    assert_eq!(told.len(), 1, "once, however often it was tried");
+    assert_eq!(told[0].context.causation_id, Some(bad.id));
+    let error = told[0].payload["error"].as_str().unwrap();
+    assert!(error.starts_with(&format!("{}: ", bad.seq)) && error.contains("out of paper"), "{error}");
+    assert_eq!(world.letters().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn last_words_that_the_log_refuses_are_left_out() {
+    let world = World::new().await;
+    // Not what this event carries.
+    let speaks = Speaks("recording.deleted", json!({ "recording_id": 7 }));
+    let _running = world.bus.subscribe(subscription("a", 1), speaks).await.unwrap();
+    world.publish(event(0, 0)).await;
+    world.publish(event(0, 1)).await;
+    world.settled("a").await;
+    assert!(world.named("recording.deleted").is_empty());
+    assert_eq!(world.letters().len(), 2);
+}

@@ -79,7 +79,7 @@ async fn events_are_delivered_again_in_order_to_one_or_to_all() {
     world
         .until("cleared", |_| {
             let row = world.log.get(Table::Subscriptions, "b").unwrap().unwrap();
-            super::super::ledger::Ledger::decode("b", &row).unwrap().0.replayed.is_empty()
+            Ledger::decode("b", &row).unwrap().0.replayed.is_empty()
         })
         .await;
 }

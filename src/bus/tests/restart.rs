@@ -60,6 +60,21 @@ async fn a_subscription_begins_where_it_is_told_and_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_is_held_for_a_subscription_that_never_ran() {
+    let world = World::new().await;
+    world.publish(event(0, 0)).await;
+    world.bus.hold_place(&subscription("late", 1)).unwrap();
+    let first = world.publish(event(0, 1)).await;
+    // Holding it again moves nothing, nor does a restart.
+    world.bus.hold_place(&subscription("late", 1)).unwrap();
+    let world = world.restart().await;
+    world.bus.hold_place(&subscription("late", 1)).unwrap();
+    let (handler, mut seen) = tells();
+    let _running = world.bus.subscribe(subscription("late", 1), handler).await.unwrap();
+    assert_eq!(seen.recv().await.unwrap().event.seq, first.seq);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn grace_lets_end_what_runs_and_takes_nothing_new() {
     let world = World::new().await;
     let gate = Arc::new(Semaphore::new(0));

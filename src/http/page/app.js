@@ -208,9 +208,44 @@ function happened(event) {
   const { name, payload } = event;
   if (name === 'caption.published') {
     if (captioned === payload.recording_id) caption(payload.segment);
-  } else if (name.startsWith('recording.') || name.startsWith('transcription_local.')) {
+  } else if (name === 'desktop_notification.offered') {
+    toast(payload);
+  } else if (name === 'plugin.state_changed') {
+    pluginsSoon();
+  } else if (name.startsWith('recording.') || (payload.recording_id && /\.(completed|error)$/.test(name))) {
     refreshSoon();
   }
+}
+
+// --- Plugins ----------------------------------------------------------------------------------------
+
+/** Says which plugins have failed, and why. */
+async function showPlugins() {
+  const { items } = await ask('/plugins');
+  const failed = items.filter((it) => it.state === 'failed').map((it) => `The plugin ${it.name} has failed: ${it.reason ?? 'it says no reason'}`);
+  $('plugins').textContent = failed.map(sentence).join(' ');
+  $('plugins').hidden = failed.length === 0;
+}
+
+let pluginsTimer = null;
+function pluginsSoon() {
+  clearTimeout(pluginsTimer);
+  // A plugin that is started anew passes through several states.
+  pluginsTimer = setTimeout(() => showPlugins().catch(() => {}), 300);
+}
+
+const toasted = new Set();
+
+/** A message of the notifier, until somebody closes it. */
+function toast({ key: id, title, message, urgency }) {
+  if (toasted.has(id)) return;
+  toasted.add(id);
+  const close = make('button', { className: 'quiet small', textContent: 'Close' });
+  const shown = make('p', { className: 'toast' }, make('strong', { textContent: title }), ` ${message} `, close);
+  shown.dataset.tone = urgency;
+  close.addEventListener('click', () => shown.remove());
+  $('toasts').append(shown);
+  while ($('toasts').children.length > 5) $('toasts').firstChild.remove();
 }
 
 let refreshTimer = null;
@@ -223,8 +258,10 @@ async function refresh(captions = false) {
   const [now, list] = await Promise.all([ask('/live'), ask('/recordings?limit=20')]);
   await showRunning(now.recording, captions);
   showList(list, false);
-  const changed = list.items.find((it) => it.id === shown?.id && it.state !== shown.state);
+  const made = (it) => JSON.stringify([it.state, it.stages]);
+  const changed = list.items.find((it) => it.id === shown?.id && made(it) !== made(shown));
   if (changed) await open(changed, false);
+  if (captions) pluginsSoon();
 }
 
 // --- Now --------------------------------------------------------------------------------------------
@@ -405,7 +442,8 @@ async function open(recording, focus) {
     button.addEventListener('click', act(button, () => download(recording.id, format)));
     return button;
   }));
-  await showTranscript(recording);
+  showStages(recording);
+  await Promise.all([showTranscript(recording), showNotes(recording)]);
   if (focus) {
     $('detail-title').focus({ preventScroll: true });
     $('detail').scrollIntoView({ behavior: 'smooth' });
@@ -427,6 +465,49 @@ player.addEventListener('error', () => {
   const { currentTime, paused } = player;
   load(currentTime).then(() => paused || player.play()).catch(() => {});
 });
+
+const STAGES = {
+  noise_reduction: 'Cleaned audio', transcription_local: 'Transcript', meeting_notes_local: 'Notes',
+  meeting_notes_remote: 'Notes by a service elsewhere', desktop_notification: 'Message', cleanup_files: 'Clean-up',
+};
+
+/** What each plugin made of it, in order of time; a plugin without a name here says its own. */
+function showStages({ stages }) {
+  const rows = Object.entries(stages).sort(([, a], [, b]) => Date.parse(a.at) - Date.parse(b.at));
+  $('stages').replaceChildren(...rows.map(([name, it]) => {
+    const done = it.outcome === 'completed' ? 'done' : 'failed';
+    const row = make('li', { textContent: `${STAGES[name] ?? name}: ${done}${it.problem ? ` (${it.problem})` : ''}` });
+    row.dataset.tone = it.outcome === 'completed' ? '' : 'bad';
+    return row;
+  }));
+}
+
+async function showNotes(recording) {
+  const there = Object.entries(recording.stages).some(([name, it]) => name.startsWith('meeting_notes') && it.outcome === 'completed');
+  const text = there ? await ask(`/recordings/${recording.id}/notes`, { as: 'text' }).catch(() => '') : '';
+  if (shown?.id !== recording.id) return;
+  $('notes').replaceChildren(...markdown(text));
+  $('notes').hidden = $('notes-title').hidden = !text;
+}
+
+/** The little Markdown of notes: headings and lists. Everything else is text, of which escapes are undone. */
+function markdown(text) {
+  const blocks = [];
+  const plain = text.replace(/\\([!-/:-@[-`{-~])/g, '$1').replaceAll('&lt;', '<').replaceAll('&amp;', '&');
+  for (const line of plain.split('\n').map((it) => it.trimEnd()).filter(Boolean)) {
+    const [, marks, heading] = /^(#{1,6}) +(.*)$/.exec(line) ?? [];
+    const [, item] = /^ *[-*] +(.*)$/.exec(line) ?? [];
+    if (marks) {
+      blocks.push(make(`h${Math.min(marks.length + 3, 6)}`, { textContent: heading }));
+    } else if (item !== undefined) {
+      if (blocks.at(-1)?.tagName !== 'UL') blocks.push(make('ul'));
+      blocks.at(-1).append(make('li', { textContent: item }));
+    } else {
+      blocks.push(make('p', { textContent: line }));
+    }
+  }
+  return blocks;
+}
 
 async function showTranscript(recording) {
   const list = $('transcript');

@@ -106,6 +106,7 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
             "GET /recordings",
             "GET /recordings/{id}",
             "GET /recordings/{id}/audio",
+            "GET /recordings/{id}/notes",
             "GET /recordings/{id}/transcript",
             "GET /session",
             "GET /system",

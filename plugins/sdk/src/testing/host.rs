@@ -18,7 +18,7 @@ use crate::{
     Service, Topic, Work, async_trait, payloads::Transcript,
 };
 
-const LONGEST_KEY: usize = 128;
+const LONGEST_KEY: usize = 191;
 const LARGEST_VALUE: usize = 1 << 20;
 const MOST_KEYS: usize = 1000;
 
@@ -130,7 +130,7 @@ impl World {
         }
         for (key, value) in &outbox.state {
             let reason = match value {
-                _ if key.is_empty() || key.len() > LONGEST_KEY => "a key has 1 to 128 bytes",
+                _ if key.is_empty() || key.len() > LONGEST_KEY => "a key has 1 to 191 bytes",
                 Some(value) if value.len() > LARGEST_VALUE => "a value has at most 1 MiB",
                 _ => continue,
             };

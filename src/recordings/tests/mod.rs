@@ -5,9 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::{audio::SampleFormat, speech::Segment};
-use panotti_sdk::Filter;
+use jiff::Timestamp;
+use panotti_sdk::{Filter, NewEvent};
+use uuid::Uuid;
 
 const FORMAT: StreamFormat = StreamFormat { sample: SampleFormat::S16Le, rate_hz: 48_000, channels: 2 };
+
+mod stages;
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -19,14 +23,14 @@ struct Bench {
 }
 
 fn open(dir: tempfile::TempDir) -> Bench {
+    open_with(dir, Box::new(|| false))
+}
+
+fn open_with(dir: tempfile::TempDir, left_to_plugin: LeftToPlugin) -> Bench {
     let log = EventLog::open(&dir.path().join("events")).unwrap();
-    let (recordings, mut commands) = Recordings::open(
-        log.clone(),
-        &dir.path().join("recordings"),
-        vec!["Anna".into()],
-        Box::new(|| false),
-    )
-    .unwrap();
+    let (recordings, mut commands) =
+        Recordings::open(log.clone(), &dir.path().join("recordings"), vec!["Anna".into()], left_to_plugin)
+            .unwrap();
     let microphone = Arc::new(AtomicBool::new(true));
     let (asked, asked_to_transcribe) = std::sync::mpsc::channel();
     let there = microphone.clone();
@@ -319,7 +323,7 @@ async fn payloads_keep_their_released_form() {
     it.recordings.update(&id, Patch::default()).await.unwrap();
     it.recordings.delete(&id).await.unwrap();
     let file = it.dir.path().join("recordings").join(&id).join("transcript.json");
-    let tracks = serde_json::json!([{ "label": null, "path": format!("{id}/") }]);
+    let tracks = serde_json::json!([{ "label": null, "path": format!("{id}/"), "channel_labels": ["Anna"] }]);
     let expected = serde_json::json!([
         { "recording_id": id, "title": "Weekly", "attendees": ["Bo"], "origin": "device", "tracks": tracks,
           "metadata": { "room": 7 }, "format": { "sample": "S16_LE", "rate_hz": 48_000, "channels": 2 } },
@@ -330,7 +334,8 @@ async fn payloads_keep_their_released_form() {
         { "recording_id": id, "title": "Weekly", "attendees": ["Bo"], "origin": "device", "tracks": tracks,
           "metadata": { "room": 7 }, "duration_ms": 1500, "interrupted": false, "problem": null },
         { "recording_id": id, "status": "completed", "output_file": file, "segments": 0,
-          "duration_ms": 1500, "config": { "model": "m", "language": "en" }, "metadata": { "room": 7 } },
+          "duration_ms": 1500, "config": { "model": "m", "language": "en" }, "metadata": { "room": 7 },
+          "title": "Weekly", "attendees": ["Bo"], "files": [file] },
         { "recording_id": id, "title": "Weekly", "attendees": ["Bo"], "metadata": { "room": 7 } },
         { "recording_id": id },
     ]);
@@ -338,8 +343,10 @@ async fn payloads_keep_their_released_form() {
     for (event, expected) in events.iter_mut().zip(expected.as_array().unwrap()) {
         let payload = event.payload.as_object_mut().unwrap();
         // Where there is a time, it is one.
-        if let Some(time) = payload.remove("timestamp") {
-            serde_json::from_value::<Timestamp>(time).unwrap();
+        for key in ["timestamp", "started_at"] {
+            if let Some(time) = payload.remove(key) {
+                serde_json::from_value::<Timestamp>(time).unwrap();
+            }
         }
         assert_eq!(event.payload, *expected, "{}", event.name);
     }
