@@ -1,5 +1,6 @@
 //! From publishing to all plugins having the event, beside the same number of bare subscriptions, whose
-//! handlers are called on the bus's own runtime. Owns publishing and waiting.
+//! handlers are called on the bus's own runtime. Both are measured by turns, and the run in the middle counts
+//! for each figure. Owns publishing and waiting.
 
 use std::{
     fs,
@@ -20,7 +21,7 @@ use panotti_sdk::{
 };
 use tokio::{runtime::Handle, sync::mpsc};
 
-use super::{World, many, ms, on_a_runtime, row, thousands};
+use super::{World, many, median, ms, on_a_runtime, row, thousands};
 
 const COUNTS: [usize; 3] = [1, 10, 50];
 /// Deliveries while many are published.
@@ -28,7 +29,9 @@ const DELIVERIES: usize = 50_000;
 /// Publishers then.
 const PUBLISHERS: usize = 64;
 /// Events that are published one by one.
-const SINGLE: usize = 200;
+const SINGLE: usize = 100;
+/// Runs of each.
+const RUNS: usize = 5;
 /// Rest before each of them: what followed the one before is done by then.
 const REST: Duration = Duration::from_millis(20);
 
@@ -47,8 +50,19 @@ struct Figures {
     /// From before publishing to each handler, and to the last one, ms.
     each: (f64, f64),
     last: (f64, f64),
-    /// Deliveries handled each second.
+    /// Deliveries handled each second, of one publishing with them.
     handled: f64,
+    /// Processor time of a delivery then, with its share of the publishing, µs.
+    cpu_us: f64,
+}
+
+/// Processor time that this process has taken, s; in steps of 10 ms.
+fn processor_time() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    // "utime" and "stime", the 14th and 15th; the name before them may hold blanks.
+    let fields = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
+    let ticks: u64 = fields.map(|it| it.parse::<u64>().unwrap()).sum();
+    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
 fn caption(n: u64) -> Batch {
@@ -80,7 +94,7 @@ async fn measure(log: &EventLog, handlers: usize, calls: &mut mpsc::UnboundedRec
         each.append(&mut waits);
     }
     let published = DELIVERIES / handlers / PUBLISHERS;
-    let start = Instant::now();
+    let (start, cpu) = (Instant::now(), processor_time());
     let publishers: Vec<_> = (0..PUBLISHERS)
         .map(|_| {
             let log = log.clone();
@@ -99,8 +113,9 @@ async fn measure(log: &EventLog, handlers: usize, calls: &mut mpsc::UnboundedRec
         calls.recv().await.unwrap();
     }
     let handled = deliveries as f64 / start.elapsed().as_secs_f64();
+    let cpu_us = (processor_time() - cpu) * 1e6 / deliveries as f64;
     let two = |of: &mut [Duration]| (ms(of, 0.5), ms(of, 0.99));
-    Figures { each: two(&mut each), last: two(&mut last), handled }
+    Figures { each: two(&mut each), last: two(&mut last), handled, cpu_us }
 }
 
 fn plugins(dir: &Path, count: usize) -> Figures {
@@ -138,29 +153,48 @@ fn bare(dir: &Path, count: usize) -> Figures {
     })
 }
 
+/// Each figure's run in the middle.
+fn middle(runs: &[Figures]) -> Figures {
+    let of = |figure: &dyn Fn(&Figures) -> f64| median(runs.iter().map(figure).collect());
+    Figures {
+        each: (of(&|it| it.each.0), of(&|it| it.each.1)),
+        last: (of(&|it| it.last.0), of(&|it| it.last.1)),
+        handled: of(&|it| it.handled),
+        cpu_us: of(&|it| it.cpu_us),
+    }
+}
+
 pub(super) fn run(dir: &Path) {
     for count in COUNTS {
-        let (place, peers_place) = (dir.join("plugins"), dir.join("bare"));
-        let (ours, peers) = (plugins(&place, count), bare(&peers_place, count));
+        let (mut ours, mut peers) = (Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            for (runs, measure) in [(&mut peers, bare as fn(&Path, usize) -> _), (&mut ours, plugins)] {
+                let place = dir.join("dispatch");
+                runs.push(measure(&place, count));
+                fs::remove_dir_all(place).unwrap();
+            }
+        }
+        let (ours, peers) = (middle(&ours), middle(&peers));
         let both = |(p50, p99): (f64, f64)| format!("{p50:.2} / {p99:.2}");
         row(
             &format!("publish to handler, idle, {count}: p50 / p99, ms"),
             &both(ours.each),
             &both(peers.each),
         );
-        if count > 1 {
-            row(
-                &format!("publish to the last of {count} handlers, idle: p50 / p99, ms"),
-                &both(ours.last),
-                &both(peers.last),
-            );
-        }
+        row(
+            &format!("publish to the last of {count}, idle: p50 / p99, ms"),
+            &both(ours.last),
+            &both(peers.last),
+        );
         row(
             &format!("handled by {count}, {PUBLISHERS} publishers: deliveries/s"),
             &thousands(ours.handled),
             &thousands(peers.handled),
         );
-        fs::remove_dir_all(place).unwrap();
-        fs::remove_dir_all(peers_place).unwrap();
+        row(
+            &format!("processor time of a delivery to one of {count}, with its share of publishing, µs"),
+            &format!("{:.1}", ours.cpu_us),
+            &format!("{:.1}", peers.cpu_us),
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! What a plugin costs: dispatch beside bare subscriptions of the bus, starting 50 of them, and the memory of
 //! one that is idle. One Markdown table on standard output. Owns the choice of parts and the table.
 //!
-//! `cargo bench --bench plugins`, a word picks parts: `-- dispatch|start|memory`. `PANOTTI_BENCH_DIR` says on
+//! `cargo bench --no-default-features --features memory-accounting --bench plugins` spares whisper.cpp, which
+//! it does not use; a word picks parts: `-- dispatch|start|memory`. `PANOTTI_BENCH_DIR` says on
 //! which disk.
 #![allow(
     missing_docs,
@@ -65,8 +66,10 @@ fn machine(words: &[String]) -> String {
     let load = load.split(' ').next().unwrap_or_default();
     let date = jiff::Zoned::now().strftime("%Y-%m-%d").to_string();
     let parts = if words.is_empty() { String::new() } else { format!(" -- {}", words.join(" ")) };
+    let features = panotti::features::built_with().join(",");
     format!(
-        "Measured {date} on {cpu}, {cores} cores (load before: {load}) by `cargo bench --bench plugins{parts}`."
+        "Measured {date} on {cpu}, {cores} cores (load before: {load}) by `cargo bench --no-default-features \
+         --features {features} --bench plugins{parts}`."
     )
 }
 
@@ -131,6 +134,12 @@ fn ms(of: &mut [Duration], share: f64) -> f64 {
     of.sort_unstable();
     let place = ((of.len() as f64 * share) as usize).min(of.len().saturating_sub(1));
     of.get(place).map_or(f64::NAN, |it| it.as_secs_f64() * 1e3)
+}
+
+/// The value in the middle.
+fn median(mut of: Vec<f64>) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of.get(of.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// `1234567` as `1,234,567`.

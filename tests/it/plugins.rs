@@ -158,8 +158,7 @@ async fn only_an_administrator_changes_plugins() {
     }
 }
 
-/// Each line: the plugin whose file it is, what stands in it, and what has to be said, with its place. Only
-/// settings that every plugin has are used, so that the table holds whatever the plugins become.
+/// Each line: the plugin whose file it is, what stands in it, and what has to be said, with its place.
 const BAD_FILES: &[(&str, &str, &[&str])] = &[
     (
         "example",
@@ -177,9 +176,10 @@ const BAD_FILES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "desktop_notifier",
-        "name: desktop_notifier\nversion: \"1.0.0\"\nenabled: true\nconfig:\n  max_concurrent_tasks: many\n",
+        "name: desktop_notifier\nversion: \"1.0.0\"\nenabled: true\nconfig:\n  max_concurrent_tasks: many\n  channels:\n    webhook:\n      url: https://example.org\n      secret: { secret: NONE }\n",
         &[
             "desktop_notifier.yaml:5:25: config.max_concurrent_tasks: \"many\" is not a whole number; write a whole number from 1 to 64",
+            "desktop_notifier.yaml:9:25: config.channels.webhook.secret.secret: there is no secret `NONE`; give it as a systemd credential",
         ],
     ),
     (

@@ -98,6 +98,23 @@ async fn settings_that_do_not_fit_are_shown_with_their_place() {
     assert!(text(&run(&box_, &["config", "example", "debug_mode=true"])).contains("running"));
 }
 
+/// Of three services one is asked: the keys of the others need not be there.
+#[cfg(feature = "plugin-meeting-notes-remote")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_not_needed_may_be_missing() {
+    let setup = setup();
+    let secrets = setup.data_dir().join("secrets");
+    std::fs::create_dir_all(&secrets).unwrap();
+    let key = secrets.join("ANTHROPIC_API_KEY");
+    std::fs::write(&key, "sk-of-the-test").unwrap();
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let box_ = setup.start();
+    let enabled = value(&run(&box_, &["enable", "meeting_notes_remote", "--json"]));
+    assert_eq!(enabled["state"], "running", "{enabled}");
+    let shown = text(&run(&box_, &["show", "meeting_notes_remote"]));
+    assert!(shown.contains("ANTHROPIC_API_KEY") && !shown.contains("sk-of-the-test"), "{shown}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_says_what_to_do() {
     let box_ = setup().start();

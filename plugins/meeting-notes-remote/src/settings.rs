@@ -61,6 +61,8 @@ macro_rules! access {
             #[serde(default, deny_unknown_fields)]
             pub struct $name {
                 /// The name of the secret that holds the key: `{ secret: NAME }`. The key itself never stands here.
+                // Those of the services that are not asked are not there.
+                #[schemars(extend("x-may-be-missing" = true))]
                 pub api_key: SecretRef,
                 /// Which of its models writes.
                 #[schemars(length(min = 1, max = 200))]

@@ -203,6 +203,9 @@ impl Context {
 
     /// What `secret` stands for. Needs [`Service::Secrets`](crate::Service::Secrets).
     ///
+    /// A plugin is not started while a secret that its configuration names is missing, unless the field says
+    /// `#[schemars(extend("x-may-be-missing" = true))]`: for one that another setting makes unnecessary.
+    ///
     /// # Errors
     /// [`ContextError::NoSecret`], [`ContextError::Permission`] and [`ContextError::Host`].
     pub fn secret(&self, secret: &SecretRef) -> Result<SecretText, ContextError> {

@@ -23,11 +23,14 @@ struct Config {
     times: u8,
     /// A key.
     api_key: Option<SecretRef>,
+    /// A key that is not needed.
+    #[schemars(extend("x-may-be-missing" = true))]
+    spare_key: Option<SecretRef>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { greeting: "Good morning".into(), times: 1, api_key: None }
+        Self { greeting: "Good morning".into(), times: 1, api_key: None, spare_key: None }
     }
 }
 
@@ -206,10 +209,12 @@ async fn a_configuration_is_taken_whole_or_not_at_all() {
     let secret = secrets.join("KEY");
     std::fs::write(&secret, "sk-very-secret\n").unwrap();
     std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let config = json!({ "config": { "greeting": "Hi", "api_key": { "secret": "KEY" } } });
+    let spare = json!({ "secret": "NONE" });
+    let config = json!({ "greeting": "Hi", "api_key": { "secret": "KEY" }, "spare_key": spare });
+    let config = json!({ "config": config });
     let answer = it.rule("PUT /plugins/greeter/config", config.to_string()).await;
     let done = answer.json();
-    assert_eq!(done["changed"], json!(["api_key", "greeting"]), "{done}");
+    assert_eq!(done["changed"], json!(["api_key", "greeting", "spare_key"]), "{done}");
     assert_eq!(done["status"]["state"], "running");
     let greeting = it.ask("GET /plugins/greeter/greeting", "").await.json();
     assert_eq!((&greeting["greeting"], &greeting["key_bytes"]), (&json!("Hi"), &json!(14)));

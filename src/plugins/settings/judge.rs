@@ -13,6 +13,9 @@ use super::{
     wording::{expected, expected_words, show, suggestion},
 };
 
+/// In the schema of a secret that need not be there.
+const MAY_BE_MISSING: &str = "x-may-be-missing";
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Misfit {
@@ -211,7 +214,9 @@ impl Judge<'_> {
                 complete.insert(key.clone(), Value::Null);
             }
         }
-        let name = value.get("secret").and_then(Value::as_str).filter(|_| is_secret(schema));
+        // The plugin may know a setting by which it does without.
+        let needed = is_secret(schema) && schema.get(MAY_BE_MISSING) != Some(&Value::Bool(true));
+        let name = value.get("secret").and_then(Value::as_str).filter(|_| needed);
         if let Some(name) = name.filter(|_| self.misfits.len() == before)
             && let Err((what, instead)) = (self.secret)(name)
         {
