@@ -11,14 +11,18 @@ use panotti_noise_reduction::{Config, Task, clean};
 
 use crate::{fixture, root};
 
+/// Shares of the sound without noise in the mix (`noise_reduce_factor`).
+const FACTORS: [f64; 4] = [0.0, 0.25, 0.5, 1.0];
+
 /// What was measured of one condition.
 #[derive(Default)]
 struct Sum {
     files: u32,
     words: f64,
-    /// Before and after.
-    errors: [f64; 2],
-    gain_db: f64,
+    /// Before.
+    errors: f64,
+    /// Of each factor: word errors and gain.
+    cleaned: [(f64, f64); FACTORS.len()],
     seconds: f64,
     minutes: f64,
 }
@@ -38,38 +42,52 @@ pub(crate) fn run() {
     for line in table.lines().skip(1) {
         // File, voice group, voice, condition, text.
         let fields: Vec<&str> = line.split('\t').collect();
-        let input = folder.join(fields[0]);
-        let began = Instant::now();
+        let (input, text) = (folder.join(fields[0]), fields[4]);
+        let words = text.split_whitespace().count() as f64;
+        for sum in ["all", fields[3]] {
+            let sum = sums.entry(sum.to_owned()).or_default();
+            sum.files += 1;
+            sum.words += words;
+        }
+        let before = words * word_error_rate(text, &said(&input, transcriber.as_mut()));
         let task = Task {
-            microphone: vec![input.clone()],
+            microphone: vec![input],
             keep_channels: false,
             system: Vec::new(),
             output: output.clone(),
         };
-        let cleaned = clean(&task, &Config::default(), &AtomicBool::new(false)).unwrap();
-        let sum = sums.entry(fields[3].to_owned()).or_default();
-        sum.seconds += began.elapsed().as_secs_f64();
-        sum.minutes += cleaned.frames as f64 / f64::from(cleaned.rate_hz) / 60.0;
-        sum.gain_db += f64::from(cleaned.gain_db.unwrap_or_default());
-        sum.files += 1;
-        let words = fields[4].split_whitespace().count() as f64;
-        sum.words += words;
-        for (side, path) in [&input, &output].into_iter().enumerate() {
-            sum.errors[side] += words * word_error_rate(fields[4], &said(path, transcriber.as_mut()));
+        let after = FACTORS.map(|noise_reduce_factor| {
+            let began = Instant::now();
+            let settings = Config { noise_reduce_factor, ..Config::default() };
+            let cleaned = clean(&task, &settings, &AtomicBool::new(false)).unwrap();
+            let (seconds, minutes) =
+                (began.elapsed().as_secs_f64(), cleaned.frames as f64 / f64::from(cleaned.rate_hz) / 60.0);
+            let errors = words * word_error_rate(text, &said(&output, transcriber.as_mut()));
+            (errors, f64::from(cleaned.gain_db.unwrap_or_default()), seconds, minutes)
+        });
+        for sum in ["all", fields[3]] {
+            let sum = sums.entry(sum.to_owned()).or_default();
+            sum.errors += before;
+            for (kept, (errors, gain, seconds, minutes)) in sum.cleaned.iter_mut().zip(after) {
+                *kept = (kept.0 + errors, kept.1 + gain);
+                sum.seconds += seconds;
+                sum.minutes += minutes;
+            }
         }
     }
-    println!(
-        "| condition | files | pauses quieter | word errors before | after | s per minute of audio |\n\
-         |---|---|---|---|---|---|"
-    );
+    let factors = FACTORS.map(|it| format!("factor {it}: word errors, pauses quieter by"));
+    println!("| condition (files) | word errors before | {} | s per minute |", factors.join(" | "));
+    println!("|---|---|{}---|", "---|".repeat(FACTORS.len()));
     for (condition, it) in &sums {
-        let percent = it.errors.map(|errors| 100.0 * errors / it.words);
+        let percent = |errors: f64| 100.0 * errors / it.words;
+        let cleaned = it
+            .cleaned
+            .map(|(errors, gain)| format!("{:.1} %, {:.1} dB", percent(errors), gain / f64::from(it.files)));
         println!(
-            "| {condition} | {} | {:.1} dB | {:.1} % | {:.1} % | {:.2} |",
+            "| {condition} ({}) | {:.1} % | {} | {:.2} |",
             it.files,
-            it.gain_db / f64::from(it.files),
-            percent[0],
-            percent[1],
+            percent(it.errors),
+            cleaned.join(" | "),
             it.seconds / it.minutes
         );
     }

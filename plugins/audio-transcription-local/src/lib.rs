@@ -9,8 +9,8 @@ mod tests;
 use std::path::PathBuf;
 
 use panotti_sdk::{
-    AudioTrack, Configured, Context, ContextError, Delivery, Descriptor, Event, HandlerError, NewEvent,
-    Outbox, Permissions, Plugin, PluginError, Service, async_trait, files,
+    AudioTrack, Configured, Context, ContextError, Delivery, Descriptor, Event, Filter, HandlerError,
+    NewEvent, Outbox, Permissions, Plugin, PluginError, Service, async_trait, files,
     jiff::Timestamp,
     names,
     payloads::{
@@ -43,7 +43,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     ],
     permissions: Permissions {
         publish: &["transcription_local.*"],
-        services: &[Service::Recordings, Service::Transcriber],
+        services: &[Service::Events, Service::Recordings, Service::Transcriber],
         directories: &["config:output_directory"],
         ..Permissions::NONE
     },
@@ -82,6 +82,8 @@ impl Default for Config {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Job {
     correlation_id: Uuid,
+    /// Of the event that asks for it.
+    seq: u64,
     ended: RecordingEnded,
 }
 
@@ -127,7 +129,12 @@ impl Plugin for AudioTranscriptionLocal {
         if !files::valid_id(&ended.recording_id) {
             return Err(HandlerError::permanent("the recording's id cannot name files: tell its client"));
         }
-        let job = Job { correlation_id: delivery.event.context.correlation_id, ended };
+        let job =
+            Job { correlation_id: delivery.event.context.correlation_id, seq: delivery.event.seq, ended };
+        // A replay means it.
+        if delivery.replay.is_none() && self.is_written_down(&job)? {
+            return nothing();
+        }
         if self.waits() {
             return Ok(Outbox::new().put_json(&waiting(&job.ended.recording_id), &job)?);
         }
@@ -149,9 +156,16 @@ impl AudioTranscriptionLocal {
         self.config.use_cleaned_audio && self.context.expects(CLEANER)
     }
 
+    /// Whether the core has written the recording down since, because this plugin was away.
+    fn is_written_down(&self, job: &Job) -> Result<bool, ContextError> {
+        let written = Filter::topic(names::TRANSCRIPTION_COMPLETED.into()).correlated(job.correlation_id);
+        Ok(!self.context.events(job.seq, 1, &written)?.is_empty())
+    }
+
     /// The audio of a recording was cleaned, or could not be.
     async fn cleaned(&self, id: &str, path: Option<PathBuf>) -> Result<Outbox, HandlerError> {
         match files::valid_id(id).then(|| self.context.state_json::<Job>(&waiting(id))).transpose()? {
+            Some(Some(job)) if self.is_written_down(&job)? => Ok(Outbox::new().remove(&waiting(id))),
             Some(Some(job)) => self.write_down(&job, path).await,
             // It was written down without.
             _ => nothing(),

@@ -307,3 +307,19 @@ fn a_recording_that_is_deleted_leaves_no_file() {
     assert!(left.len() == 6 && left.iter().all(|it| it.starts_with("ab_")), "{left:?}");
     assert_eq!(bench.state().keys().collect::<Vec<_>>(), ["files/ab"]);
 }
+
+#[test]
+fn what_the_core_wrote_down_meanwhile_is_not_written_down_again() {
+    let bench = talking();
+    let meeting = bench.publish(event("a"));
+    let other = bench.publish(event("b"));
+    let told = bench.redeliver(&other).unwrap();
+    let done: TranscriptionCompleted = serde_json::from_value(told[0].payload.clone()).unwrap();
+    let done = TranscriptionCompleted { recording_id: "a".into(), ..done };
+    let by_core = NewEvent::of(names::TRANSCRIPTION_COMPLETED, &done);
+    bench.publish(by_core.correlated(meeting.context.correlation_id));
+    assert!(bench.redeliver(&meeting).unwrap().is_empty());
+    assert_eq!(bench.replay(&meeting).unwrap().len(), 1, "asked for");
+    let again = NewEvent::of(names::TRANSCRIPTION_REQUESTED, &ended("a", both()));
+    completed(&bench.deliver(again.correlated(meeting.context.correlation_id)).unwrap());
+}

@@ -9,9 +9,12 @@ use std::sync::{Mutex, PoisonError};
 
 use panotti_notes::{AskError, Meeting, Notes, Store, WriteError, Written, extract, given_up, render, write};
 use panotti_sdk::{
-    Configured, Context, Delivery, Descriptor, EventName, HandlerError, Health, Outbox, Permissions, Plugin,
+    Configured, Context, Delivery, Descriptor, HandlerError, Health, Outbox, Permissions, Plugin,
     PluginError, Request, Response, Route, async_trait,
-    names::{MEETING_NOTES_LOCAL_COMPLETED, MEETING_NOTES_LOCAL_ERROR, RECORDING_DELETED},
+    names::{
+        MEETING_NOTES_LOCAL_COMPLETED, MEETING_NOTES_LOCAL_ERROR, MEETING_NOTES_LOCAL_REQUESTED,
+        RECORDING_DELETED,
+    },
     payloads::{NotesWriter, TranscriptionCompleted},
     schemars::{self, JsonSchema},
     serde_json::{Map, json},
@@ -19,10 +22,6 @@ use panotti_sdk::{
 use serde::{Deserialize, Serialize};
 
 use self::ollama::Ollama;
-
-/// Somebody wants notes written again; carries what the transcript's event did. By it the wish is kept, tried
-/// again and stays in the order of the meeting, like everything else.
-const REQUESTED: EventName = EventName::from_static("meeting_notes_local.requested");
 
 /// With `writer: auto`, the attempt at which a model that fails is given up for notes without one.
 const LAST_ATTEMPT: u32 = 3;
@@ -241,7 +240,7 @@ impl MeetingNotesLocal {
     }
 
     async fn request(&self, recording_id: &str) -> Response {
-        let event = match self.store.request(recording_id, REQUESTED) {
+        let event = match self.store.request(recording_id, MEETING_NOTES_LOCAL_REQUESTED) {
             Ok(Some(event)) => event,
             Ok(None) => {
                 return Response::not_found(&format!("no transcript of `{recording_id}` is known here"));

@@ -11,8 +11,8 @@ use std::{
 };
 
 use panotti_sdk::{
-    Context, ContextError, Delivery, Event, EventName, EventType, HandlerError, NewEvent, Outbox,
-    PluginError, Response, files,
+    Context, ContextError, Delivery, Event, EventType, HandlerError, NewEvent, Outbox, PluginError, Response,
+    files,
     jiff::Timestamp,
     payloads::{
         Completed, Failed, MeetingNotes, MeetingNotesCompleted, MeetingNotesError, NotesInput, NotesWriter,
@@ -200,9 +200,13 @@ impl Store {
     ///
     /// # Errors
     /// See [`Context::state_json`].
-    pub fn request(&self, recording_id: &str, name: EventName) -> Result<Option<NewEvent>, ContextError> {
+    pub fn request(
+        &self,
+        recording_id: &str,
+        name: EventType<TranscriptionCompleted>,
+    ) -> Result<Option<NewEvent>, ContextError> {
         let Some(kept) = self.kept(recording_id)? else { return Ok(None) };
-        let event = NewEvent::new(name, serde_json::to_value(&kept.event).unwrap_or_default());
+        let event = NewEvent::of(name, &kept.event);
         Ok(Some(event.correlated(kept.correlation_id).because_of(Some(kept.event_id))))
     }
 

@@ -96,6 +96,8 @@ events! {
         MEETING_NOTES_LOCAL_COMPLETED = "meeting_notes_local.completed": MeetingNotesCompleted,
         /// They could not be written.
         MEETING_NOTES_LOCAL_ERROR = "meeting_notes_local.error": MeetingNotesError,
+        /// Somebody wants them written again, from this transcript.
+        MEETING_NOTES_LOCAL_REQUESTED = "meeting_notes_local.requested": TranscriptionCompleted,
     }
     "meeting_notes_remote" {
         /// Notes were written by a service elsewhere.

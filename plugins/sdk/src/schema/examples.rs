@@ -74,6 +74,14 @@ fn recordings() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "meeting_notes_local.requested",
+            json!({
+                "recording_id": ID, "status": "completed", "timestamp": AT, "output_file": "x.json",
+                "segments": 2, "duration_ms": 1500, "config": { "model": "base.en", "language": "en" },
+                "metadata": metadata,
+            }),
+        ),
+        (
             "transcription_local.error",
             json!({ "recording_id": ID, "status": "error", "timestamp": AT, "error": "no model" }),
         ),
