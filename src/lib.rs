@@ -31,7 +31,7 @@
 //! - An event that was acknowledged is on disk. Only the thread "log" writes to LMDB.
 //! - `pipeline` and `http` never name each other: they meet in `recordings`, `event_log` and `status`.
 //! - tokio runs HTTP and the event bus; audio and speech run on threads of their own.
-//! - Nothing leaves the box.
+//! - Nothing leaves the box unless its owner turns that on; where to is in the permissions of a plugin.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 

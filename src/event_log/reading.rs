@@ -168,6 +168,22 @@ impl EventLog {
         })
     }
 
+    /// Keys that begin with `prefix` and lie above `after`, least first, at most `limit`. Rows are not read.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn keys(
+        &self,
+        table: Table,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, Error> {
+        self.reading(|store, txn| {
+            store.keys(txn, table, prefix, after, limit).map_err(|source| store.read_error(source))
+        })
+    }
+
     /// Runs `read` in a transaction that lasts no longer.
     pub(super) fn reading<T>(
         &self,

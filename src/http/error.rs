@@ -183,7 +183,13 @@ impl From<plugins::Error> for Problem {
                 let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
                 Self::unprocessable(format!("{error}: {}", problems.join("; ")))
             }
-            Error::NotRunning { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            Error::Write { ref source, .. } if is_full(source) => {
+                let detail = "there is no room on the disk for the settings: delete recordings";
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, detail).caused_by(error)
+            }
+            Error::NotRunning { .. } | Error::Stopping => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
             Error::Log(error) => error.into(),
             error => Self::internal(error),
         }

@@ -25,7 +25,8 @@ pub(super) struct Ready {
     status: &'static str,
     /// Why it is not.
     reasons: Vec<String>,
-    /// Plugins that cannot run, and why; the rest does its work all the same.
+    /// Plugins that cannot run; the rest does its work all the same. `GET /plugins` says why, to those who
+    /// have a key.
     failed_plugins: Vec<String>,
 }
 
@@ -56,8 +57,7 @@ pub(super) async fn ready(extract::State(shared): super::State) -> (StatusCode, 
         reasons.push(format!("the model cannot be used: {reason}"));
     }
     let plugins = shared.app.plugins.list().into_iter().filter(|it| it.state == State::Failed);
-    let failed_plugins =
-        plugins.map(|it| format!("{}: {}", it.name, it.reason.unwrap_or_default())).collect();
+    let failed_plugins = plugins.map(|it| it.name).collect();
     let (code, status) = match reasons.is_empty() {
         true => (StatusCode::OK, "ready"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),

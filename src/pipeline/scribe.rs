@@ -15,7 +15,7 @@ use crate::{
     config::{Transcription, Vad},
     error_chain::chain,
     event_log::{Batch, EventLog},
-    recordings::{Error, Recording, Recordings},
+    recordings::{Error, Recording, Recordings, State},
     speech::{
         self, DeskError, Effort, Request, Segment, TrackInput, TranscribeError, Transcriber, Transcript,
         Utterance,
@@ -130,9 +130,11 @@ impl Scribe {
 
     fn write_down(&self, id: &str, transcriber: &mut Result<Box<dyn Transcriber>, Missing>) {
         let done = match transcriber {
-            Ok(transcriber) => {
-                self.recordings.get(id).and_then(|it| self.final_pass(&it, transcriber.as_mut()))
-            }
+            Ok(transcriber) => self.recordings.get(id).and_then(|it| match it.state {
+                State::Transcribing => self.final_pass(&it, transcriber.as_mut()),
+                // Somebody else was quicker.
+                _ => Ok(()),
+            }),
             Err(Missing::NotWanted) => self.recordings.left_unwritten(
                 id,
                 "nothing was written down: set transcription.model, then transcribe it again",

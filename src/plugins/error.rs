@@ -62,6 +62,9 @@ pub enum Error {
         /// Where it was to go.
         to: State,
     },
+    /// The service stops.
+    #[error("the service is stopping: try again in a moment")]
+    Stopping,
     /// It does not run.
     #[error("the plugin `{name}` does not run: {reason}")]
     NotRunning {

@@ -5,11 +5,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use panotti_sdk::{
     AudioTrack, BoxFuture, ContextError, Descriptor, Event, Filter, NewEvent, Outbox, SecretText, Service,
-    Work, async_trait,
+    Work, async_trait, files,
     filter::Topic,
     names,
     payloads::{PluginPermissionDenied, Transcript},
 };
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -104,6 +105,20 @@ impl PluginHost {
         }
     }
 
+    /// Whether the recording that `event` is about was deleted since: nothing more is made of it, and nobody
+    /// is told of it.
+    pub(super) fn is_deleted(&self, event: &Event) -> bool {
+        let id = event.payload.get("recording_id").and_then(Value::as_str);
+        let Some(id) = id.filter(|id| files::valid_id(id)) else { return false };
+        let is_there = !matches!(self.log.get(Table::Recordings, id), Ok(None));
+        if is_there || event.name.as_str() == names::RECORDING_DELETED.as_str() {
+            return false;
+        }
+        let deleted = Filter::topic(names::RECORDING_DELETED.into());
+        let deleted = self.log.read(event.seq, 1, &deleted.correlated(event.context.correlation_id));
+        deleted.is_ok_and(|it| !it.is_empty())
+    }
+
     /// Says no, and notes that it was tried.
     fn refuse(&self, permission: &str, what: &str) -> ContextError {
         let plugin = self.descriptor.name;
@@ -142,21 +157,11 @@ impl panotti_sdk::Host for PluginHost {
     }
 
     fn state_keys(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, ContextError> {
-        let (begin, own) = (self.key(prefix), self.key(""));
-        let mut keys = Vec::new();
-        let from = after.map(|it| self.key(it)).filter(|it| *it >= begin);
-        // The key that is the prefix itself comes first, and rows are read after a key.
-        if from.is_none()
-            && self.log.get(Table::PluginState, &begin).map_err(host("read the state"))?.is_some()
-        {
-            keys.push(prefix.to_owned());
-        }
-        let from = from.unwrap_or_else(|| begin.clone());
-        let rows = self.log.rows(Table::PluginState, Some(&from), KEYS).map_err(host("read the state"))?;
-        let found = rows.into_iter().map(|(key, _)| key).take_while(|key| key.starts_with(&begin));
-        keys.extend(found.filter_map(|key| key.strip_prefix(&own).map(str::to_owned)));
-        keys.truncate(KEYS);
-        Ok(keys)
+        let own = self.key("");
+        let after = after.map(|it| self.key(it));
+        let keys = self.log.keys(Table::PluginState, &self.key(prefix), after.as_deref(), KEYS);
+        let keys = keys.map_err(host("read the state"))?.into_iter();
+        Ok(keys.filter_map(|key| key.strip_prefix(&own).map(str::to_owned)).collect())
     }
 
     fn events(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, ContextError> {
@@ -213,6 +218,7 @@ impl panotti_sdk::Host for PluginHost {
                 Err(error @ DeskError::Closed) => {
                     Err(ContextError::Host { what: "write audio down", source: error.into() })
                 }
+                Err(DeskError::NoModel) => Err(ContextError::NoModel),
                 Err(DeskError::Deleted) => Err(ContextError::Deleted),
                 Err(error) => Err(ContextError::Service { service: "transcriber", reason: chain(&error) }),
             }

@@ -185,6 +185,9 @@ impl Handler for Deliverer {
         Box::pin(async move {
             let plugin = self.plugin.clone();
             let event = delivery.event.clone();
+            if self.host.is_deleted(&event) {
+                return Ok(Effects::default());
+            }
             let mut running = Running {
                 task: self.runtime.spawn(async move { plugin.handle(&delivery).await }),
                 of: self,
@@ -193,13 +196,17 @@ impl Handler for Deliverer {
             let done = (&mut running.task).await;
             running.ended = true;
             match done {
-                Ok(Ok(outbox)) => {
+                Ok(Ok(mut outbox)) => {
                     self.bad.store(0, Ordering::Relaxed);
+                    if self.host.is_deleted(&event) {
+                        // What it notes stays: by it the files go when the deletion is handled.
+                        outbox.events.clear();
+                    }
                     self.host.effects(outbox, Some(&event)).map_err(HandlerError::permanent)
                 }
                 Ok(Err(error)) => {
                     self.bad.store(0, Ordering::Relaxed);
-                    Err(error)
+                    if self.host.is_deleted(&event) { Ok(Effects::default()) } else { Err(error) }
                 }
                 Err(error) => {
                     let what = panicked(error);
@@ -211,6 +218,9 @@ impl Handler for Deliverer {
     }
 
     fn given_up(&self, event: &Event, error: &str) -> Effects {
+        if self.host.is_deleted(event) {
+            return Effects::default();
+        }
         let told = self.host.descriptor.given_up.and_then(|it| it(event, error));
         let Some(told) = told else { return Effects::default() };
         self.host.effects(Outbox::new().publish(told), Some(event)).unwrap_or_else(|error| {

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     bus::Bus,
     error_chain::chain,
-    event_log::{Batch, EventLog},
+    event_log::{Batch, EventLog, Table},
 };
 
 /// How often memory is looked at.
@@ -42,7 +42,7 @@ pub(super) struct Manager {
     services: Services,
     log: EventLog,
     pub(super) bus: Bus,
-    runtime: Handle,
+    pub(super) runtime: Handle,
     /// Held while what runs changes.
     change: Mutex<()>,
     settled: watch::Sender<bool>,
@@ -211,6 +211,7 @@ impl Manager {
             }
             Err(NotStarted::Permanent(reason)) => {
                 slot.hold_back(&reason);
+                self.services.roster.remove(slot.descriptor.name);
                 slot.enter(State::Failed, &reason).await;
                 false
             }
@@ -278,6 +279,7 @@ impl Manager {
     async fn after_failure(self: &Arc<Self>, slot: &Arc<Slot>, reason: &str) -> bool {
         match slot.failed(reason) {
             Next::GiveUp(reason) => {
+                self.services.roster.remove(slot.descriptor.name);
                 slot.enter(State::Failed, &reason).await;
                 false
             }
@@ -310,22 +312,23 @@ impl Manager {
         let current = slot.settings().map_or(Value::Null, |it| it.shown);
         let revision = settings::revise(&self.services.site, slot.descriptor, &current, config)?;
         let (settings, changed) = (revision.settings.clone(), revision.changed.clone());
+        if let Some(filter) = &settings.event_filter
+            && self.log.get(Table::Filters, filter)?.is_none()
+        {
+            let what = format!("there is no filter `{filter}`");
+            return Err(refused(
+                name,
+                "event_filter",
+                what,
+                "make it by POST /events/filter, nothing was kept",
+            ));
+        }
         // Built before anything is kept: values that fit the schema may still be unusable.
         let (sender, _) = mpsc::unbounded_channel();
         match slot.build(&settings, sender).await {
             Ok(instance) => instance.discard(),
             Err(NotStarted::Permanent(what) | NotStarted::Retryable(what)) => {
-                return Err(Error::Settings {
-                    name: name.to_owned(),
-                    problems: vec![SettingsProblem {
-                        source: None,
-                        line: None,
-                        column: None,
-                        key: String::new(),
-                        what,
-                        instead: "change the value, nothing was kept".to_owned(),
-                    }],
-                });
+                return Err(refused(name, "", what, "change the value, nothing was kept"));
             }
         }
         revision.write()?;
@@ -369,4 +372,17 @@ impl Manager {
                 .await;
         }
     }
+}
+
+/// A configuration that fits its schema and still cannot be used.
+fn refused(name: &str, key: &str, what: String, instead: &str) -> Error {
+    let problem = SettingsProblem {
+        source: None,
+        line: None,
+        column: None,
+        key: key.to_owned(),
+        what,
+        instead: instead.to_owned(),
+    };
+    Error::Settings { name: name.to_owned(), problems: vec![problem] }
 }

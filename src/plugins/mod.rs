@@ -115,7 +115,8 @@ impl Plugins {
     /// # Errors
     /// [`Error::Unknown`], [`Error::NotCompiledIn`], [`Error::Settings`], [`Error::Write`].
     pub async fn enable(&self, name: &str) -> Result<PluginStatus, Error> {
-        self.host.switch(name, true).await
+        let name = name.to_owned();
+        self.change(|host| async move { host.switch(&name, true).await }).await
     }
 
     /// Disables a plugin for good: it is stopped, gets no events and keeps its place in the log.
@@ -123,7 +124,8 @@ impl Plugins {
     /// # Errors
     /// As [`Self::enable`].
     pub async fn disable(&self, name: &str) -> Result<PluginStatus, Error> {
-        self.host.switch(name, false).await
+        let name = name.to_owned();
+        self.change(|host| async move { host.switch(&name, false).await }).await
     }
 
     /// Validates a configuration, keeps it, and lets the plugin run with it. No event is lost.
@@ -131,7 +133,19 @@ impl Plugins {
     /// # Errors
     /// As [`Self::enable`], and [`Error::Settings`] with everything that is wrong.
     pub async fn configure(&self, name: &str, config: Value) -> Result<Reconfigured, Error> {
-        self.host.configure(name, config).await
+        let name = name.to_owned();
+        self.change(|host| async move { host.configure(&name, config).await }).await
+    }
+
+    /// Makes a change to its end, also when whoever asked for it goes away.
+    async fn change<T, C, F>(&self, change: C) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        C: FnOnce(Arc<Manager>) -> F,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let changing = self.host.runtime.spawn(change(self.host.clone()));
+        changing.await.unwrap_or(Err(Error::Stopping))
     }
 
     /// The route of a plugin for `method` and `path` (below `/plugins/{name}`), running or not.

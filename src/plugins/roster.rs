@@ -16,6 +16,11 @@ impl Roster {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
+    /// Not this one any more. It comes before the event that tells of it: who hears that looks here.
+    pub(super) fn remove(&self, name: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
     /// These and no others.
     pub(super) fn set(&self, names: impl IntoIterator<Item = &'static str>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names.into_iter().collect();

@@ -96,9 +96,10 @@ impl Recordings {
                 recording.metadata = fresh.metadata;
                 recording.ended_at = Some(at);
                 recording.ended_event_id = Some(event_id.clone());
+                it.hand_over(recording);
                 Ok(vec![it.ended(recording)?])
             })?;
-            it.write_down(recording.id);
+            it.write_down(&recording);
             Ok(event_id)
         })
         .await
@@ -151,6 +152,7 @@ impl super::Inner {
             tracks,
             ended_event_id: None,
             stages: BTreeMap::new(),
+            written_by: None,
         })
     }
 }

@@ -143,7 +143,10 @@ impl Files {
     /// Brings a hidden folder back: it was hidden, but never deleted.
     pub(super) fn unhide(&self, id: &str) -> Result<(), Error> {
         let folder = self.dir.join(format!("{DELETED}{id}"));
-        fs::rename(&folder, self.folder(id)).map_err(at("restore", &folder))
+        match fs::rename(&folder, self.folder(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at("restore", &folder)(error)),
+            _ => Ok(()),
+        }
     }
 }
 

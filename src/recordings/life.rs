@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    Command, Error, Inner, NewRecording, Origin, Recording, State, Track, files,
+    Command, Error, Inner, NewRecording, Origin, Recording, State, Track, WRITER, files,
     store::{self, Cause},
 };
 use crate::audio::StreamFormat;
@@ -34,6 +34,7 @@ impl Inner {
             tracks: Vec::new(),
             ended_event_id: None,
             stages: BTreeMap::new(),
+            written_by: None,
         };
         new.apply(&mut recording)?;
         recording.tracks.push(Track::own(&recording.id));
@@ -108,9 +109,10 @@ impl Inner {
             recording.ended_at = Some(Timestamp::now());
             recording.interrupted |= interrupted;
             recording.error = problem.or(recording.error.take());
+            self.hand_over(recording);
             Ok(vec![self.ended(recording)?])
         })?;
-        self.write_down(id.to_owned());
+        self.write_down(&recording);
         Ok(recording)
     }
 
@@ -118,10 +120,15 @@ impl Inner {
         (self.left_to_plugin)()
     }
 
+    /// Decides who writes a complete recording down; it is kept with the event that the plugin goes by.
+    pub(super) fn hand_over(&self, recording: &mut Recording) {
+        recording.written_by = self.left_to_plugin().then(|| WRITER.to_owned());
+    }
+
     /// Has a complete recording written down, unless a plugin does that.
-    pub(super) fn write_down(&self, id: String) {
-        if !self.left_to_plugin() {
-            self.command(Command::Transcribe { id });
+    pub(super) fn write_down(&self, recording: &Recording) {
+        if recording.written_by.is_none() {
+            self.command(Command::Transcribe { id: recording.id.clone() });
         }
     }
 
@@ -133,10 +140,10 @@ impl Inner {
             )));
         }
         let recording = self.store.get(id)?;
-        self.command(Command::Forget { id: id.to_owned() });
         let payload = payloads::RecordingDeleted { recording_id: id.to_owned() };
         let told = self.store.event(names::RECORDING_DELETED, &recording, &payload, Cause::Start)?;
-        self.store.remove(&recording, told, || self.files.hide(id))?;
+        self.store.remove(&recording, told, || self.files.hide(id), || self.files.unhide(id))?;
+        self.command(Command::Forget { id: id.to_owned() });
         self.files.purge(id)
     }
 
@@ -183,6 +190,7 @@ impl Inner {
             problem: recording.error.clone(),
             tracks: recording.told_tracks(),
             metadata: recording.metadata.clone(),
+            started_at: Some(recording.started_at),
         }
     }
 }

@@ -168,13 +168,11 @@ impl Recordings {
             let recording = it.store.change(&id, |recording| {
                 recording.enter(State::Transcribing)?;
                 recording.error = None;
-                if !it.left_to_plugin() {
-                    return Ok(Vec::new());
-                }
+                it.hand_over(recording);
                 let told = it.as_ended(recording);
                 Ok(vec![it.store.event(names::TRANSCRIPTION_REQUESTED, recording, &told, Cause::End)?])
             })?;
-            it.write_down(id);
+            it.write_down(&recording);
             Ok(recording)
         })
         .await

@@ -109,6 +109,9 @@ pub struct Recording {
     /// What plugins made of it, by stage: `noise_reduction`, `transcription_local`, …
     #[serde(default)]
     pub stages: BTreeMap<String, Stage>,
+    /// The plugin that writes it down, or has; `None` when the box's core does.
+    #[serde(default)]
+    pub written_by: Option<String>,
 }
 
 impl Recording {

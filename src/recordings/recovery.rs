@@ -25,7 +25,7 @@ impl Inner {
                         self.close_interrupted(&recording.id)?;
                     }
                     (State::Transcribing, _) => {
-                        self.write_down(recording.id.clone());
+                        self.take_up(recording)?;
                     }
                     _ => {}
                 }
@@ -40,6 +40,19 @@ impl Inner {
                 self.adopt(&id)?;
             }
         }
+        Ok(())
+    }
+
+    /// What was left to a plugin, the plugin takes up by itself, if it still runs here.
+    pub(super) fn take_up(&self, recording: &Recording) -> Result<(), Error> {
+        if recording.written_by.is_some() && self.left_to_plugin() {
+            return Ok(());
+        }
+        let recording = self.store.change(&recording.id, |it| {
+            it.written_by = None;
+            Ok(Vec::new())
+        })?;
+        self.write_down(&recording);
         Ok(())
     }
 
@@ -96,6 +109,7 @@ impl Inner {
             tracks: vec![Track::own(id)],
             ended_event_id: None,
             stages: BTreeMap::new(),
+            written_by: None,
         };
         NewRecording::default().apply(&mut recording)?;
         self.store.insert(&recording, super::life::started(&recording, None))?;

@@ -77,6 +77,7 @@ impl Recordings {
                 attendees: recording.attendees.clone(),
                 started_at: Some(recording.started_at),
                 files: vec![self.0.files.transcript_path(id).to_string_lossy().into_owned()],
+                problem: None,
             };
             Ok(vec![self.0.store.event(names::TRANSCRIPTION_COMPLETED, recording, &payload, Cause::End)?])
         })?;

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Command, Error, Recordings, State};
+use super::{Error, Recordings, State};
 use crate::{
     bus::{self, Answer, Bus, Effects, Handler, Running, Start, Subscription},
+    error_chain::chain,
     speech::Transcript,
 };
 
@@ -19,6 +20,8 @@ use crate::{
 pub const WRITER: &str = "audio_transcription_local";
 /// The subscription's name.
 const SUBSCRIPTION: &str = "recordings";
+/// What the stages begin with whose output are notes.
+const NOTES: &str = "meeting_notes";
 /// Most characters that are kept of an error.
 const MOST_CHARS: usize = 1000;
 
@@ -63,18 +66,19 @@ impl Recordings {
         bus.subscribe(subscription, Follower(self.clone())).await
     }
 
-    /// The notes of a recording: what `stage` wrote, or the newest; `None` when there are none.
+    /// The notes of a recording: what the plugin `by` wrote, or the newest; `None` when there are none.
     ///
     /// # Errors
     /// [`Error::Unknown`], and [`Error::File`] when the file cannot be read.
-    pub fn notes(&self, id: &str, stage: Option<&str>) -> Result<Option<String>, Error> {
+    pub fn notes(&self, id: &str, by: Option<&str>) -> Result<Option<String>, Error> {
         let recording = self.get(id)?;
         let mut written: Vec<_> = recording
             .stages
             .iter()
             .filter(|(name, it)| {
-                let wanted = stage.map_or(name.starts_with("meeting_notes"), |stage| stage == name.as_str());
-                wanted && it.outcome == Outcome::Completed
+                let wanted = by.is_none_or(|by| by == name.as_str());
+                // Of other stages no file is read for anybody.
+                name.starts_with(NOTES) && wanted && it.outcome == Outcome::Completed
             })
             .collect();
         written.sort_by_key(|(_, it)| it.at);
@@ -96,7 +100,7 @@ impl Recordings {
             return Ok(());
         };
         let Some(recording) = self.0.store.find(id)? else { return Ok(()) };
-        let stage = stage(event, word == "completed");
+        let stage = stage(event, name, word == "completed");
         let transcript = match (name, &stage.outcome, &stage.output) {
             ("transcription_local", Outcome::Completed, Some(path)) => {
                 Some(read_transcript(Path::new(path))?)
@@ -109,8 +113,13 @@ impl Recordings {
                 self.0.files.write_transcript(&recording.id, transcript)?;
                 recording.duration_ms = recording.duration_ms.max(transcript.duration_ms);
             }
-            if name == "transcription_local" && recording.state == State::Transcribing {
-                recording.enter(if transcript.is_some() { State::Done } else { State::Failed })?;
+            match (name, recording.state) {
+                // Also one that had failed: somebody replayed it.
+                ("transcription_local", State::Transcribing | State::Failed) if transcript.is_some() => {
+                    recording.enter(State::Done)?;
+                }
+                ("transcription_local", State::Transcribing) => recording.enter(State::Failed)?,
+                _ => {}
             }
             if name == "transcription_local" {
                 recording.error = match stage.outcome {
@@ -133,7 +142,7 @@ impl Recordings {
         loop {
             let page = self.0.store.list(last.as_ref(), 256)?;
             for recording in page.iter().filter(|it| it.state == State::Transcribing) {
-                self.0.command(Command::Transcribe { id: recording.id.clone() });
+                self.0.take_up(recording)?;
             }
             match page.into_iter().next_back() {
                 Some(oldest) => last = Some(oldest),
@@ -155,8 +164,10 @@ impl Handler for Follower {
                 if event.name.as_str() != names::PLUGIN_STATE_CHANGED.as_str() {
                     return recordings.stage_ended(event);
                 }
-                let writer = event.payload.get("plugin").and_then(Value::as_str) == Some(WRITER);
-                if writer && !recordings.0.left_to_plugin() { recordings.take_over() } else { Ok(()) }
+                let text = |key: &str| event.payload.get(key).and_then(Value::as_str).unwrap_or_default();
+                // While it stops it may still end what it does.
+                let gone = text("plugin") == WRITER && ["disabled", "failed"].contains(&text("to"));
+                if gone && !recordings.0.left_to_plugin() { recordings.take_over() } else { Ok(()) }
             });
             match done.await {
                 Ok(Ok(())) => Ok(Effects::default()),
@@ -165,15 +176,34 @@ impl Handler for Follower {
             }
         })
     }
+
+    /// A transcript that cannot be taken over leaves nobody waiting for it.
+    fn given_up(&self, event: &Event, error: &str) -> Effects {
+        let (recordings, error) = (self.0.clone(), error.to_owned());
+        let id = event.payload.get("recording_id").and_then(Value::as_str).map(str::to_owned);
+        if let (Some(id), true) = (id, event.name.as_str().starts_with("transcription_local.")) {
+            tokio::task::spawn_blocking(move || {
+                let failed = recordings.0.store.change(&id, |recording| {
+                    recording.enter(State::Failed)?;
+                    recording.error = Some(error);
+                    Ok(Vec::new())
+                });
+                if let Err(error) = failed {
+                    tracing::error!(recording = id, error = chain(&error), "It stays as it is.");
+                }
+            });
+        }
+        Effects::default()
+    }
 }
 
-/// What an event says of its stage. Its result is the object that has a `status`: the payload itself or one
-/// of its fields.
-fn stage(event: &Event, completed: bool) -> Stage {
+/// What an event says of its stage `name`: in the field that is called like it or like its beginning, else in
+/// the payload itself. Never in what a client may have written, the metadata.
+fn stage(event: &Event, name: &str, completed: bool) -> Stage {
     let payload = &event.payload;
-    let has_status = |it: &&Value| it.get("status").is_some();
-    let inner = payload.as_object().and_then(|it| it.values().find(has_status));
-    let result = Some(payload).filter(has_status).or(inner).unwrap_or(payload);
+    let of_stage = |(key, it): &(&String, &Value)| it.is_object() && name.starts_with(key.as_str());
+    let inner = payload.as_object().and_then(|it| it.iter().find(of_stage));
+    let result = inner.map_or(payload, |(_, it)| it);
     let text = |key: &str| result.get(key).and_then(Value::as_str).map(str::to_owned);
     let shortened = |it: String| it.chars().take(MOST_CHARS).collect();
     Stage {

@@ -75,12 +75,14 @@ impl Store {
         Ok(recording)
     }
 
-    /// Removes a recording; `hide` takes its files away while no change of it can be under way.
+    /// Removes a recording; `hide` takes its files away while no change of it can be under way, and `show`
+    /// brings them back when the log does not take it.
     pub(super) fn remove(
         &self,
         recording: &Recording,
         event: NewEvent,
         hide: impl FnOnce() -> Result<(), Error>,
+        show: impl FnOnce() -> Result<(), Error>,
     ) -> Result<(), Error> {
         let _change = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
         hide()?;
@@ -88,7 +90,7 @@ impl Store {
             Put { table: Table::Recordings, key: recording.id.clone(), value: None },
             Put { table: Table::RecordingsByStart, key: start_key(recording), value: None },
         ];
-        self.commit(puts, vec![event])
+        self.commit(puts, vec![event]).or_else(|refused| show().and(Err(refused)))
     }
 
     /// An event of a meeting that has begun.
@@ -150,8 +152,9 @@ impl State {
             (Recording, Paused | Stopping | Transcribing)
                 | (Paused, Recording | Stopping | Transcribing)
                 | (Stopping, Transcribing | Failed)
-                | (Transcribing, Done | Failed)
-                | (Done | Failed, Transcribing)
+                | (Transcribing, Done | Failed | Transcribing)
+                | (Done, Transcribing)
+                | (Failed, Transcribing | Done)
         )
     }
 }

@@ -15,7 +15,7 @@ use panotti_sdk::{
     names,
     payloads::{
         Failed, NoiseReductionCompleted, NoiseReductionError, PluginStateChanged, RecordingDeleted,
-        RecordingEnded, Track, TrackSource, TranscriptionError,
+        RecordingEnded, Track, TrackSource, TranscriptionError, TranscriptionWanted,
     },
     schemars::{self, JsonSchema},
     uuid::Uuid,
@@ -38,6 +38,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         "recording.ended",
         "recording.transcription_requested",
         "recording.deleted",
+        "transcription_local.requested",
         "noise_reduction.*",
         "plugin.state_changed",
     ],
@@ -114,7 +115,11 @@ impl Plugin for AudioTranscriptionLocal {
         }
         if name == names::PLUGIN_STATE_CHANGED.as_str() {
             let changed: PluginStateChanged = delivery.payload()?;
-            return if changed.plugin == CLEANER && !self.waits() { self.go_on().await } else { nothing() };
+            let gone = changed.plugin == CLEANER && ["disabled", "failed"].contains(&changed.to.as_str());
+            return if gone && !self.waits() { self.go_on() } else { nothing() };
+        }
+        if name == names::TRANSCRIPTION_WANTED.as_str() {
+            return self.cleaned(&delivery.payload::<TranscriptionWanted>()?.recording_id, None).await;
         }
         if name == names::NOISE_REDUCTION_COMPLETED.as_str() {
             let cleaned: NoiseReductionCompleted = delivery.payload()?;
@@ -129,13 +134,14 @@ impl Plugin for AudioTranscriptionLocal {
         if !files::valid_id(&ended.recording_id) {
             return Err(HandlerError::permanent("the recording's id cannot name files: tell its client"));
         }
-        let job =
-            Job { correlation_id: delivery.event.context.correlation_id, seq: delivery.event.seq, ended };
-        // A replay means it.
-        if delivery.replay.is_none() && self.is_written_down(&job)? {
+        // A replay means it, whatever was written down before, and nobody cleans the audio again for it.
+        let again = delivery.replay.is_some();
+        let seq = if again { u64::MAX } else { delivery.event.seq };
+        let job = Job { correlation_id: delivery.event.context.correlation_id, seq, ended };
+        if self.is_written_down(&job)? {
             return nothing();
         }
-        if self.waits() {
+        if self.waits() && !again {
             return Ok(Outbox::new().put_json(&waiting(&job.ended.recording_id), &job)?);
         }
         self.write_down(&job, None).await
@@ -172,35 +178,39 @@ impl AudioTranscriptionLocal {
         }
     }
 
-    /// Cleaned audio will not come any more: what waits is written down without. One that fails keeps no
-    /// other from it.
-    async fn go_on(&self) -> Result<Outbox, HandlerError> {
-        let mut all = Outbox::new();
-        for key in self.context.state_keys(WAITING, None)? {
-            let Some(job) = self.context.state_json::<Job>(&key)? else { continue };
-            match self.write_down(&job, None).await {
-                Ok(outbox) => {
-                    all.events.extend(outbox.events);
-                    all.state.extend(outbox.state);
-                }
-                Err(HandlerError::Permanent(error)) => {
-                    let failed = failed(&job.ended.recording_id, &error.to_string(), Timestamp::now());
-                    all = all.publish(failed.correlated(job.correlation_id)).remove(&key);
-                }
-                Err(again) => return Err(again),
+    /// Cleaned audio will not come any more. What waits for it is asked to go on by an event each, so that
+    /// each keeps its place in its meeting, and one that takes long or fails keeps no other from it.
+    fn go_on(&self) -> Result<Outbox, HandlerError> {
+        let (mut all, mut last) = (Outbox::new(), None);
+        loop {
+            let keys = self.context.state_keys(WAITING, last.as_deref())?;
+            for key in &keys {
+                let Some(job) = self.context.state_json::<Job>(key)? else { continue };
+                let wanted = TranscriptionWanted { recording_id: job.ended.recording_id };
+                let event = NewEvent::of(names::TRANSCRIPTION_WANTED, &wanted);
+                all = all.publish(event.correlated(job.correlation_id));
+            }
+            match keys.into_iter().next_back() {
+                Some(key) => last = Some(key),
+                None => return Ok(all),
             }
         }
-        Ok(all)
     }
 
     /// Writes a recording down, with the cleaned microphone at `cleaned` where there is one.
     async fn write_down(&self, job: &Job, cleaned: Option<PathBuf>) -> Result<Outbox, HandlerError> {
         let id = &job.ended.recording_id;
         let (mut written, mut problems) = (Vec::new(), Vec::new());
+        let mut cleaned = cleaned;
         for track in &job.ended.tracks {
-            match self.track(id, track, cleaned.as_ref()).await {
+            // What is cleaned is the first microphone.
+            let cleaned = if track.source == TrackSource::Microphone { cleaned.take() } else { None };
+            match self.track(id, track, cleaned).await {
                 Ok(one) => written.push(one),
-                Err(ContextError::Deleted) => return Ok(Outbox::new().remove(&waiting(id))),
+                // The recording has no transcript then, and nobody waits for one.
+                Err(ContextError::Deleted | ContextError::NoModel) => {
+                    return Ok(Outbox::new().remove(&waiting(id)));
+                }
                 Err(error) if !error.is_permanent() => return Err(error.into()),
                 Err(error) => problems.push((label(track), error.to_string())),
             }
@@ -211,30 +221,36 @@ impl AudioTranscriptionLocal {
         }
         let problems: Vec<_> =
             problems.into_iter().map(|(label, error)| format!("{label}: {error}")).collect();
+        let problem = Some(problems.join("; ")).filter(|it| !it.is_empty());
         if written.is_empty() {
-            let none = "the recording names no audio: tell its client".to_owned();
-            return Err(HandlerError::permanent(if problems.is_empty() {
-                none
-            } else {
-                problems.join("; ")
-            }));
+            let none = || "the recording names no audio: tell its client".to_owned();
+            return Err(HandlerError::permanent(problem.unwrap_or_else(none)));
+        }
+        // The core may have been quicker, where this was switched off meanwhile.
+        if self.is_written_down(job)? {
+            return Ok(Outbox::new().remove(&waiting(id)));
         }
         let folder = self.context.resolve(&self.config.output_directory)?;
         let (ended, tidy) = (job.ended.clone(), self.config.clean_up_transcript);
         let done = self
             .context
-            .blocking(move || output::write(&folder, &ended, written, tidy, &problems))
+            .blocking(move || output::write(&folder, &ended, written, tidy, problem))
             .await?
             .map_err(HandlerError::retryable)?;
+        // Those of an earlier time too: other settings or fewer tracks make other files.
+        let key = format!("{FILES}{id}");
+        let mut files: Vec<String> = self.context.state_json(&key)?.unwrap_or_default();
+        files.retain(|it| !done.files.contains(it));
+        files.extend(done.files.iter().cloned());
         let event = NewEvent::of(names::TRANSCRIPTION_COMPLETED, &done).correlated(job.correlation_id);
-        Ok(Outbox::new().put_json(&format!("{FILES}{id}"), &done.files)?.remove(&waiting(id)).publish(event))
+        Ok(Outbox::new().put_json(&key, &files)?.remove(&waiting(id)).publish(event))
     }
 
     async fn track(
         &self,
         id: &str,
         track: &Track,
-        cleaned: Option<&PathBuf>,
+        cleaned: Option<PathBuf>,
     ) -> Result<Written, ContextError> {
         let recordings = self.context.recordings()?;
         let original = || {
@@ -243,19 +259,19 @@ impl AudioTranscriptionLocal {
                 reason: format!("`{}` cannot be read: {error}", track.path),
             })
         };
-        let files = match cleaned {
-            Some(path) if track.source == TrackSource::Microphone => vec![path.clone()],
-            _ => original()?,
+        let files = match &cleaned {
+            Some(path) => vec![path.clone()],
+            None => original()?,
         };
         let audio = |files| AudioTrack {
             files,
             label: track.label.clone(),
             channel_labels: track.channel_labels.clone(),
         };
-        let heard = self.context.transcribe(id, vec![audio(files.clone())]).await;
+        let heard = self.context.transcribe(id, vec![audio(files)]).await;
         let transcript = match heard {
             // What was cleaned may be gone already; the original is better than nothing.
-            Err(ContextError::Service { .. }) if files.first() == cleaned => {
+            Err(ContextError::Service { .. }) if cleaned.is_some() => {
                 self.context.transcribe(id, vec![audio(original()?)]).await?
             }
             heard => heard?,
@@ -269,7 +285,9 @@ impl AudioTranscriptionLocal {
             return nothing();
         }
         let key = format!("{FILES}{id}");
-        let written: Vec<PathBuf> = self.context.state_json(&key)?.unwrap_or_default();
+        let mut written: Vec<PathBuf> = self.context.state_json(&key)?.unwrap_or_default();
+        // Also what a power cut kept from being noted.
+        written.extend(output::paths(&self.context.resolve(&self.config.output_directory)?, id));
         self.context
             .blocking(move || written.iter().try_for_each(|it| files::remove(it).map(|_| ())))
             .await?
@@ -300,8 +318,8 @@ fn failed(id: &str, error: &str, timestamp: Timestamp) -> NewEvent {
 
 /// Of the events that lead to a transcript; the others leave nobody waiting.
 fn given_up(event: &Event, error: &str) -> Option<NewEvent> {
-    let leads = ["recording.ended", "recording.transcription_requested"].contains(&event.name.as_str())
-        || event.name.as_str().starts_with("noise_reduction.");
+    let wants = ["recording.ended", "recording.transcription_requested", "transcription_local.requested"];
+    let leads = wants.contains(&event.name.as_str()) || event.name.as_str().starts_with("noise_reduction.");
     let id = event.payload.get("recording_id")?.as_str()?;
     leads.then(|| failed(id, error, event.context.timestamp))
 }

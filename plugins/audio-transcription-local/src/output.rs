@@ -33,22 +33,31 @@ pub(crate) struct WriteError {
     source: io::Error,
 }
 
-/// Writes all forms of `tracks` below `folder`; `problems` are told in the metadata. The same input gives
-/// the same files.
+/// What the names of a recording's files end in; a second track of a source has a number.
+const NAMES: [&str; 6] =
+    ["merged.json", "merged.md", "merged.srt", "merged.vtt", "microphone.md", "system.md"];
+
+/// Where the files of a recording lie, and what a power cut leaves of one that is being written.
+pub(crate) fn paths(folder: &Path, id: &str) -> impl Iterator<Item = PathBuf> {
+    let names = NAMES.map(|it| format!("{id}_{it}"));
+    let parts = names.clone().map(|it| format!(".{it}.part"));
+    let folder = folder.to_owned();
+    names.into_iter().chain(parts).map(move |it| folder.join(it))
+}
+
+/// Writes all forms of `tracks` below `folder`; `problem` is what is not in them. The same input gives the
+/// same files.
 pub(crate) fn write(
     folder: &Path,
     ended: &RecordingEnded,
     mut tracks: Vec<Written>,
     tidy: bool,
-    problems: &[String],
+    problem: Option<String>,
 ) -> Result<TranscriptionCompleted, WriteError> {
     if tidy {
         tracks.iter_mut().for_each(|it| cleaner::clean(&mut it.transcript));
     }
-    let mut metadata = ended.metadata.clone();
-    if !problems.is_empty() {
-        metadata.insert("transcription_problems".into(), problems.to_vec().into());
-    }
+    let metadata = ended.metadata.clone();
     let header = Header { title: ended.title.clone(), metadata: metadata.clone() };
     let merged = merge(tracks.iter().map(|it| &it.transcript));
     let mut out = Files { folder, id: &ended.recording_id, written: Vec::new() };
@@ -79,13 +88,10 @@ pub(crate) fn write(
         metadata,
         title: ended.title.clone(),
         attendees: ended.attendees.clone(),
-        started_at: ended.timestamp.checked_sub(length(ended.duration_ms.max(merged.duration_ms))).ok(),
+        started_at: ended.started_at,
         files: out.written,
+        problem,
     })
-}
-
-fn length(ms: u64) -> panotti_sdk::jiff::SignedDuration {
-    panotti_sdk::jiff::SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
 /// All that was said, in order of start; what began at the same time stays in the order of the tracks.

@@ -6,7 +6,7 @@ use std::fs;
 use panotti_sdk::{
     conformance::Case,
     payloads::{NoiseReduction, Origin, Segment, StageError, Transcript, TranscriptionCompleted, Word},
-    serde_json::{self, Map, Value, json},
+    serde_json::{self, Map, json},
     testing::Bench,
 };
 
@@ -33,6 +33,7 @@ fn ended(id: &str, tracks: Vec<Track>) -> RecordingEnded {
         problem: None,
         tracks,
         metadata: Map::from_iter([("eventTitle".into(), json!("Weekly json sync ```"))]),
+        started_at: Some("2025-01-17T22:00:00Z".parse().unwrap()),
     }
 }
 
@@ -138,7 +139,7 @@ fn w21_tracks_are_merged_as_data_with_labels_ends_and_words() {
     assert!(text(&bench, "20250117225532_4AFEA8B6_merged.vtt").contains("<v Participants>Hi Todd: go."));
     assert_eq!(told.files.len(), 6);
     assert_eq!((told.title.as_str(), told.segments, told.duration_ms), ("Weekly", 3, 60_000));
-    assert_eq!(told.started_at.unwrap().to_string(), "2025-01-17T22:59:00Z");
+    assert_eq!(told.started_at.unwrap().to_string(), "2025-01-17T22:00:00Z");
 }
 
 #[test]
@@ -185,8 +186,8 @@ fn w5_a_track_that_cannot_be_read_is_left_out_and_named() {
         .unwrap();
     let told = completed(&bench.deliver(event("a")).unwrap());
     assert_eq!(told.segments, 1);
-    let problems = told.metadata["transcription_problems"].to_string();
-    assert!(problems.contains("Todd") && problems.contains("m.wav"), "{problems}");
+    let problem = told.problem.unwrap();
+    assert!(problem.contains("Todd") && problem.contains("m.wav"), "{problem}");
 }
 
 #[test]
@@ -268,15 +269,48 @@ fn when_the_cleaner_goes_what_waits_is_written_down() {
         };
         NewEvent::of(names::PLUGIN_STATE_CHANGED, &payload)
     };
-    assert!(bench.deliver(stopped("stopping")).unwrap().is_empty(), "it may come back");
+    assert!(bench.deliver(stopped("failed")).unwrap().is_empty(), "it is started again");
     bench.neighbour("noise_reduction", false);
-    let told = bench.deliver(stopped("disabled")).unwrap();
-    completed(&told);
-    assert_eq!(
-        told[0].context.correlation_id, meeting.context.correlation_id,
-        "the meeting's, not the plugin's"
-    );
-    assert!(bench.deliver(stopped("failed")).unwrap().is_empty(), "once");
+    assert!(bench.deliver(stopped("stopping")).unwrap().is_empty(), "it still may end what it does");
+    // Told more than once, as the host does: stopped, disabled.
+    let wanted =
+        [bench.deliver(stopped("disabled")).unwrap(), bench.deliver(stopped("failed")).unwrap()].concat();
+    assert_eq!(wanted.len(), 2);
+    for it in &wanted {
+        assert_eq!(it.name.as_str(), "transcription_local.requested");
+        assert_eq!(
+            it.context.correlation_id, meeting.context.correlation_id,
+            "the meeting's, not the plugin's"
+        );
+    }
+    completed(&bench.redeliver(&wanted[0]).unwrap());
+    assert!(bench.redeliver(&wanted[1]).unwrap().is_empty(), "once");
+}
+
+#[test]
+fn without_a_model_nobody_waits_for_a_transcript() {
+    let mut bench = bench();
+    bench.start().unwrap();
+    assert!(bench.deliver(event("a")).unwrap().is_empty());
+    assert_eq!(bench.events().len(), 1, "and nobody is alarmed");
+}
+
+#[test]
+fn files_of_an_earlier_time_and_those_that_were_never_noted_go_with_the_recording() {
+    let bench = talking();
+    bench.deliver(event("a")).unwrap();
+    let one = ended("a", both().into_iter().take(1).collect());
+    bench.deliver(NewEvent::of(names::TRANSCRIPTION_REQUESTED, &one)).unwrap();
+    let folder = bench.data_directory().join("transcripts_local");
+    fs::write(folder.join(".a_merged.json.part"), "half").unwrap();
+    // Written, and the power went before it was noted.
+    bench.handle(&bench.publish(event("b"))).unwrap();
+    for id in ["a", "b"] {
+        let deleted = RecordingDeleted { recording_id: id.into() };
+        bench.deliver(NewEvent::of(names::RECORDING_DELETED, &deleted)).unwrap();
+    }
+    let left: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
@@ -291,7 +325,7 @@ fn what_was_cleaned_and_is_gone_is_replaced_by_the_original() {
     let only = ended("a", vec![track(TrackSource::Microphone, None, "m.wav")]);
     bench.deliver(NewEvent::of(names::RECORDING_ENDED, &only)).unwrap();
     let told = completed(&bench.deliver(cleaned("a", Some("/gone.wav"))).unwrap());
-    assert_eq!((told.segments, told.metadata.get("transcription_problems")), (1, None::<&Value>));
+    assert_eq!((told.segments, told.problem), (1, None));
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             output_directory: "data/cleaned_audio".into(),
-            noise_reduce_factor: 0.5,
+            noise_reduce_factor: 0.25,
             wiener_alpha: 1.2,
             highpass_cutoff: 80.0,
             spectral_floor: 0.12,

@@ -125,6 +125,5 @@ pub fn base_url(setting: &str) -> Result<String, &'static str> {
 pub fn is_this_machine(url: &str) -> bool {
     let url: Option<Uri> = url.parse().ok();
     let host = url.as_ref().and_then(Uri::host).unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    ["localhost", "host.docker.internal"].contains(&host.as_str())
-        || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
 }

@@ -163,11 +163,8 @@ impl Store {
             left_the_box: written.left_the_box,
             files: vec![shown],
         };
-        let payload = MeetingNotesCompleted {
-            recording_id: id.clone(),
-            meeting_notes: notes,
-            metadata: event.metadata.clone(),
-        };
+        let payload =
+            MeetingNotesCompleted { recording_id: id.clone(), meeting_notes: notes, metadata: titled(event) };
         Ok(Outbox::new().put_json(id, &kept)?.publish(NewEvent::of(told, &payload)))
     }
 
@@ -265,4 +262,13 @@ pub fn given_up(event: &Event, error: &str, told: EventType<MeetingNotesError>) 
         config: Map::new(),
     };
     NewEvent::of(told, &MeetingNotesError { recording_id, meeting_notes, metadata })
+}
+
+/// What is known of the meeting, with its title where a client gave none: who is told of notes looks there.
+fn titled(event: &TranscriptionCompleted) -> Map<String, Value> {
+    let mut metadata = event.metadata.clone();
+    if !event.title.is_empty() {
+        metadata.entry("eventTitle").or_insert_with(|| event.title.clone().into());
+    }
+    metadata
 }

@@ -104,6 +104,9 @@ pub enum ContextError {
         /// Why, and what to do.
         reason: String,
     },
+    /// No model is set, so that nothing is to be written down on this box.
+    #[error("no model is set: set transcription.model")]
+    NoModel,
     /// The recording was deleted meanwhile: nothing more is to be done for it.
     #[error("the recording was deleted")]
     Deleted,
@@ -243,7 +246,7 @@ impl Context {
     /// [`Service::Transcriber`](crate::Service::Transcriber).
     ///
     /// # Errors
-    /// [`ContextError::Service`] without a usable model, or when audio cannot be read;
+    /// [`ContextError::NoModel`]; [`ContextError::Service`] when the model or the audio cannot be used;
     /// [`ContextError::Deleted`]; [`ContextError::Permission`]; [`ContextError::Host`] when the box stops.
     pub async fn transcribe(
         &self,

@@ -42,6 +42,8 @@ events! {
         TRANSCRIPTION_COMPLETED = "transcription_local.completed": TranscriptionCompleted,
         /// A recording could not be written down.
         TRANSCRIPTION_ERROR = "transcription_local.error": TranscriptionError,
+        /// A recording that waited for cleaned audio is to be written down without it.
+        TRANSCRIPTION_WANTED = "transcription_local.requested": TranscriptionWanted,
         /// The microphone runs.
         CAPTURE_OPENED = "capture.opened": CaptureOpened,
         /// The microphone is gone and is being looked for.

@@ -14,7 +14,7 @@ use std::{ops::Bound, path::Path};
 use heed::{
     Database, Env, PutFlags, RoTxn, RwTxn, WithoutTls,
     byteorder::BigEndian,
-    types::{Bytes, Str, U64, Unit},
+    types::{Bytes, DecodeIgnore, Str, U64, Unit},
 };
 use panotti_sdk::Event;
 use uuid::Uuid;
@@ -290,6 +290,33 @@ impl Store {
             .take(limit)
             .map(|row| row.map(|(key, value)| (key.to_owned(), value.to_owned())))
             .collect()
+    }
+
+    /// Keys that begin with `prefix` and lie above `after`, least first.
+    pub(super) fn keys(
+        &self,
+        txn: &RoTxn<'_>,
+        table: Table,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> heed::Result<Vec<String>> {
+        let begin = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            // LMDB knows no empty key, so that an empty prefix is no place to begin.
+            _ if prefix.is_empty() => Bound::Unbounded,
+            _ => Bound::Included(prefix),
+        };
+        let rows = self.rows(table).remap_data_type::<DecodeIgnore>();
+        let mut keys = Vec::new();
+        for row in rows.range(txn, &(begin, Bound::Unbounded))?.take(limit) {
+            let (key, ()) = row?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            keys.push(key.to_owned());
+        }
+        Ok(keys)
     }
 
     /// Rows with a key above `after`, least key first.

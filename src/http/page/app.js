@@ -405,7 +405,8 @@ function showList({ items, next_cursor }, append) {
       const remove = make('button', { className: 'quiet small remove', textContent: 'Delete' });
       remove.setAttribute('aria-label', `Delete ${title}`);
       remove.addEventListener('click', act(remove, async () => {
-        if (!confirm(`Delete “${title}” with its audio and transcript for good?`)) return;
+        const what = it.origin === 'client' ? 'transcript and notes for good? The audio stays where its client put it.' : 'audio, transcript and notes for good?';
+        if (!confirm(`Delete “${title}” with its ${what}`)) return;
         await ask(`/recordings/${it.id}`, { method: 'DELETE' });
         if (shown?.id === it.id) close();
         await refresh();
@@ -468,7 +469,7 @@ player.addEventListener('error', () => {
 
 const STAGES = {
   noise_reduction: 'Cleaned audio', transcription_local: 'Transcript', meeting_notes_local: 'Notes',
-  meeting_notes_remote: 'Notes by a service elsewhere', desktop_notification: 'Message', cleanup_files: 'Clean-up',
+  meeting_notes_remote: 'Notes by a service elsewhere', desktop_notification: 'Message', cleanup_files: 'Clean-up', directory_sync: 'Copies',
 };
 
 /** What each plugin made of it, in order of time; a plugin without a name here says its own. */
@@ -497,11 +498,14 @@ function markdown(text) {
   for (const line of plain.split('\n').map((it) => it.trimEnd()).filter(Boolean)) {
     const [, marks, heading] = /^(#{1,6}) +(.*)$/.exec(line) ?? [];
     const [, item] = /^ *[-*] +(.*)$/.exec(line) ?? [];
+    const [, quote] = /^> ?(.*)$/.exec(line) ?? [];
     if (marks) {
       blocks.push(make(`h${Math.min(marks.length + 3, 6)}`, { textContent: heading }));
     } else if (item !== undefined) {
       if (blocks.at(-1)?.tagName !== 'UL') blocks.push(make('ul'));
       blocks.at(-1).append(make('li', { textContent: item }));
+    } else if (quote !== undefined) {
+      blocks.push(make('blockquote', { textContent: quote }));
     } else {
       blocks.push(make('p', { textContent: line }));
     }

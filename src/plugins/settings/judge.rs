@@ -54,6 +54,13 @@ impl Judge<'_> {
 
     fn value(&mut self, schema: &Schema, value: &Value, path: &Path) -> Value {
         let branches = alternatives(self.root, schema);
+        let of_secret = is_secret(schema) || branches.iter().any(is_secret);
+        if of_secret && !matches!(value, Value::Object(_) | Value::Null) {
+            // It may be the secret itself.
+            let instead = "write `{ secret: NAME }`, and the secret itself into the file secrets/NAME in the data directory";
+            self.misfit(path, "a secret is only named here", instead);
+            return Value::Null;
+        }
         if !branches.is_empty() {
             return self.choice(schema, &branches, value, path);
         }
@@ -374,6 +381,8 @@ pub(super) fn differences(old: &Value, new: &Value, path: &Path, into: &mut Vec<
                 differences(old, new, &path.key(key), into);
             }
         }
+        // 80 and 80.0 are the same setting.
+        (Value::Number(old), Value::Number(new)) if old.as_f64() == new.as_f64() => {}
         (old, new) if old != new => into.push(path.to_string()),
         _ => {}
     }

@@ -4,7 +4,7 @@
 //! The `jsonschema` crate would bring 25 others for what a struct never needs, and its words are those of
 //! the standard and not of a person who edits a file.
 
-use panotti_sdk::Descriptor;
+use panotti_sdk::{Descriptor, HOST_SETTINGS};
 use serde_json::{Map, Number, Value, json};
 
 /// A schema, resolved: without `$ref` and `allOf`.
@@ -53,6 +53,14 @@ pub(crate) fn schema(descriptor: &Descriptor) -> Value {
     };
     whole.insert("type".into(), "object".into());
     let mut properties = common();
+    // A plugin's own defaults of these stand in its example: how long one event may take, for instance.
+    let example: Option<Value> = serde_saphyr::from_str(descriptor.example).ok();
+    let example = example.as_ref().and_then(|it| it.get("config"));
+    for key in HOST_SETTINGS {
+        if let (Some(own), Some(property)) = (example.and_then(|it| it.get(*key)), properties.get_mut(*key)) {
+            property["default"] = own.clone();
+        }
+    }
     if let (Some(Value::Object(own)), Value::Object(all)) = (whole.remove("properties"), &mut properties) {
         all.extend(own);
     }

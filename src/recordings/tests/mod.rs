@@ -288,6 +288,7 @@ async fn everything_of_a_meeting_hangs_on_its_start() {
         (end, Some(start)),
         ("transcription_local.error", Some(end)),
         ("recording.updated", Some(start)),
+        ("recording.transcription_requested", Some(end)),
         ("transcription_local.completed", Some(end)),
         ("recording.deleted", Some(start)),
     ];

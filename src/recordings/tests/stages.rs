@@ -72,7 +72,7 @@ async fn a_plugin_writes_a_recording_down() {
         "duration_ms": 9000, "config": { "model": "m", "language": "en" }, "metadata": {},
         "files": [file, "x_merged.srt"],
     });
-    it.told("transcription_local.completed", "audio_transcription_local", payload).await;
+    it.told("transcription_local.completed", "audio_transcription_local", payload.clone()).await;
     let recording = it.get(&id);
     assert_eq!((recording.state, recording.duration_ms), (State::Done, 9000));
     assert_eq!(it.bench.recordings.transcript(&id).unwrap().unwrap().text(), "Hi.");
@@ -89,6 +89,11 @@ async fn a_plugin_writes_a_recording_down() {
     let recording = it.get(&id);
     assert_eq!((recording.state, recording.error.as_deref()), (State::Failed, Some("no model is set")));
     assert_eq!(recording.stages["transcription_local"].outcome, Outcome::Error);
+
+    // What failed is replayed, and goes well.
+    it.told("transcription_local.completed", "audio_transcription_local", payload).await;
+    let recording = it.get(&id);
+    assert_eq!((recording.state, recording.error), (State::Done, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,6 +117,22 @@ async fn notes_are_found_and_other_events_passed_over() {
     assert_eq!(notes(Some("meeting_notes_local")).as_deref(), Some("# Local"));
     assert_eq!(notes(Some("nobody")), None);
     assert_eq!(it.get(&id).stages["meeting_notes_local"].problem.as_deref(), Some("no Ollama"));
+    // A client's words about its meeting are no word of a stage, and no other stage's file is read.
+    let secret = it.bench.dir.path().join("secret");
+    std::fs::write(&secret, "s3cret").unwrap();
+    let cleaned = json!({
+        "status": "completed", "timestamp": AT, "recording_id": id, "output_path": secret,
+        "system_audio_path": null, "microphone_audio_path": null, "method": null, "config": {},
+    });
+    let metadata = json!({ "status": "completed", "notes_path": secret, "files": [secret] });
+    let payload = json!({ "recording_id": id, "noise_reduction": cleaned, "metadata": metadata });
+    it.told("noise_reduction.completed", "noise_reduction", payload).await;
+    let stage = &it.get(&id).stages["noise_reduction"];
+    assert!(stage.files.is_empty() && stage.output.as_deref() == secret.to_str());
+    assert_eq!(notes(Some("noise_reduction")), None);
+    let payload = json!({ "recording_id": id, "metadata": metadata });
+    it.told("meeting_notes_other.completed", "meeting_notes_other", payload).await;
+    assert_eq!(notes(Some("meeting_notes_other")), None);
     std::fs::remove_file(it.bench.dir.path().join("remote")).unwrap();
     assert_eq!(notes(None), None, "the file is gone");
     for (name, source, payload) in [
@@ -122,7 +143,7 @@ async fn notes_are_found_and_other_events_passed_over() {
     ] {
         it.told(name, source, payload).await;
     }
-    assert_eq!(it.get(&id).stages.len(), 2);
+    assert_eq!(it.get(&id).stages.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,7 @@ fn ended(id: &str, tracks: &[Track]) -> RecordingEnded {
         problem: None,
         tracks: tracks.to_vec(),
         metadata: Map::from_iter([("room".to_owned(), json!("Blue"))]),
+        started_at: None,
     }
 }
 

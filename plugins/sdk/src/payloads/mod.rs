@@ -18,7 +18,7 @@ pub use self::{
     recording::{
         CaptionPublished, CaptionSkipped, Origin, RecordingDeleted, RecordingEnded, RecordingPosition,
         RecordingStarted, RecordingUpdated, Segment, StreamFormat, Track, TrackSource, Transcript,
-        TranscriptionCompleted, TranscriptionConfig, TranscriptionError, Word,
+        TranscriptionCompleted, TranscriptionConfig, TranscriptionError, TranscriptionWanted, Word,
     },
     stages::{
         Cleanup, CleanupCompleted, CleanupConfig, CleanupError, ExampleCompleted, ExampleError,

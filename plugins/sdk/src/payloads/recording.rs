@@ -116,6 +116,9 @@ pub struct RecordingEnded {
     pub tracks: Vec<Track>,
     /// Whatever else is known of the meeting.
     pub metadata: Map<String, Value>,
+    /// When it began, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
 }
 
 /// What is known of a meeting was changed.
@@ -241,6 +244,16 @@ pub struct TranscriptionCompleted {
     /// All files that were written, `output_file` among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// What could not be written down and why, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// A recording is to be written down with what audio there is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TranscriptionWanted {
+    /// The recording.
+    pub recording_id: String,
 }
 
 /// A recording could not be written down.

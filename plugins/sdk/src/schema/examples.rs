@@ -46,7 +46,7 @@ fn recordings() -> Vec<(&'static str, Value)> {
             json!({
                 "recording_id": ID, "title": "Weekly", "attendees": ["Bo"], "timestamp": AT,
                 "origin": "client", "duration_ms": 1500, "interrupted": true, "problem": "no disk",
-                "tracks": far_end, "metadata": metadata,
+                "tracks": far_end, "metadata": metadata, "started_at": AT,
             }),
         ),
         (
@@ -70,9 +70,10 @@ fn recordings() -> Vec<(&'static str, Value)> {
                 "recording_id": ID, "status": "completed", "timestamp": AT, "output_file": "x.json",
                 "segments": 2, "duration_ms": 1500, "config": { "model": "base.en", "language": "en" },
                 "metadata": metadata, "title": "Weekly", "attendees": ["Bo"], "started_at": AT,
-                "files": ["x.json", "x.srt"],
+                "files": ["x.json", "x.srt"], "problem": "no far end",
             }),
         ),
+        ("transcription_local.requested", json!({ "recording_id": ID })),
         (
             "meeting_notes_local.requested",
             json!({

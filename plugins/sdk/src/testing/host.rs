@@ -289,10 +289,8 @@ impl Host for InstanceHost {
             kept.asked.push((recording_id, tracks));
             let last = kept.transcripts.len() <= 1;
             let answer = if last { kept.transcripts.front().cloned() } else { kept.transcripts.pop_front() };
-            let nothing = || Err("no model is set: set transcription.model".to_owned());
-            answer
-                .unwrap_or_else(nothing)
-                .map_err(|reason| ContextError::Service { service: "transcriber", reason })
+            let failed = |reason| ContextError::Service { service: "transcriber", reason };
+            answer.ok_or(ContextError::NoModel)?.map_err(failed)
         })
     }
 
