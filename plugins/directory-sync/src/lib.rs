@@ -13,14 +13,14 @@ mod watch;
 mod worker;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use panotti_sdk::{
-    Configured, Context, Delivery, Descriptor, Event, HandlerError, Health, NewEvent, Outbox, Permissions,
-    Plugin, PluginError, async_trait, files, names,
+    Configured, Context, ContextError, Delivery, Descriptor, Event, HandlerError, Health, NewEvent, Outbox,
+    Permissions, Plugin, PluginError, Service, async_trait, files, names,
     payloads::{MeetingNotesCompleted, NoiseReductionCompleted, RecordingDeleted, TranscriptionCompleted},
 };
 use tokio::task::JoinHandle;
@@ -41,6 +41,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     ],
     permissions: Permissions {
         publish: &["directory_sync.*"],
+        services: &[Service::Recordings],
         directories: &["config:pairs"],
         ..Permissions::NONE
     },
@@ -84,18 +85,22 @@ impl Plugin for DirectorySync {
     async fn handle(&self, delivery: &Delivery) -> Result<Outbox, HandlerError> {
         if delivery.event.name.as_str() == names::RECORDING_DELETED.as_str() {
             let RecordingDeleted { recording_id } = delivery.payload()?;
-            return self.deleted(&recording_id);
+            return self.deleted(delivery, &recording_id);
         }
         let (recording_id, written) = written(delivery)?;
         if !files::valid_id(&recording_id) {
             return Err(HandlerError::permanent(format!("`{recording_id}` is no id of a recording")));
         }
+        let Some(within) = self.writes_into(&delivery.event, &recording_id)? else {
+            return Ok(Outbox::new());
+        };
         let key = state::files(&recording_id);
         let owner = Owner { recording_id, correlation_id: delivery.event.context.correlation_id };
         let known = self.context.state_json::<Owned>(&key)?.map(|it| it.paths);
         let mut owned = Owned { owner, paths: known.unwrap_or_default() };
         // Only what is copied matters; a path that cannot be used is not.
         let paths = written.iter().filter_map(|it| self.context.resolve(it).ok());
+        let paths = paths.filter(|it| it.starts_with(&within));
         owned.paths.extend(paths.filter(|it| self.workers.iter().any(|w| it.starts_with(&w.route.source))));
         if owned.paths.is_empty() {
             return Ok(Outbox::new());
@@ -130,15 +135,38 @@ impl Plugin for DirectorySync {
 }
 
 impl DirectorySync {
+    /// Below which folder files may lie that an event calls a recording's own; `None` when it is not told by
+    /// the plugin of its stage. An administrator may publish any event, and could name any file.
+    fn writes_into(&self, event: &Event, recording_id: &str) -> Result<Option<PathBuf>, ContextError> {
+        let anywhere = || Some(PathBuf::new());
+        let source = event.context.source_plugin.as_deref().unwrap_or_default();
+        match (event.name.as_str().split('.').next().unwrap_or_default(), source) {
+            ("transcription_local", "audio_transcription_local") => Ok(anywhere()),
+            // The core writes there alone; of a client's recordings it speaks as `api`.
+            ("transcription_local", "core" | "api") => {
+                Ok(Some(self.context.recordings()?.join(recording_id)))
+            }
+            (stage, source) => Ok(anywhere().filter(|_| stage == source)),
+        }
+    }
+
     /// A recording is deleted: its copies go too, wherever they are, as soon as that can be reached.
-    fn deleted(&self, recording_id: &str) -> Result<Outbox, HandlerError> {
+    fn deleted(&self, delivery: &Delivery, recording_id: &str) -> Result<Outbox, HandlerError> {
+        if !files::valid_id(recording_id) {
+            return Err(HandlerError::permanent(format!("`{recording_id}` is no id of a recording")));
+        }
         let key = state::files(recording_id);
-        let Some(owned) = self.context.state_json::<Owned>(&key)? else { return Ok(Outbox::new()) };
+        let mut owned = self.context.state_json::<Owned>(&key)?.unwrap_or_else(|| {
+            let correlation_id = delivery.event.context.correlation_id;
+            Owned { owner: Owner { recording_id: recording_id.to_owned(), correlation_id }, paths: [].into() }
+        });
         let mut outbox =
             owned.paths.iter().fold(Outbox::new().remove(&key), |it, path| it.remove(&state::file(path)));
+        // With all below it: nobody names what the core writes.
+        owned.paths.insert(self.context.recordings()?.join(recording_id));
         for worker in &self.workers {
             let below = owned.paths.iter().filter_map(|it| it.strip_prefix(&worker.route.source).ok());
-            let paths = below.map(PathBuf::from).collect();
+            let paths = below.map(Path::to_owned).collect();
             let gone = Owned { owner: owned.owner.clone(), paths };
             if !gone.paths.is_empty() {
                 outbox = outbox.put_json(&state::gone(&worker.route.id, recording_id), &gone)?;

@@ -78,8 +78,8 @@ impl Mirror {
         Self { route, copies, settling: Settling::new(rest), watch: None, wake }
     }
 
-    /// Compares everything and copies what differs. `unwanted` are files of deleted recordings: not copied,
-    /// and their copies removed.
+    /// Compares everything and copies what differs. `unwanted` are files and folders of deleted recordings:
+    /// not copied, and their copies removed.
     pub(crate) fn look(&mut self, unwanted: &BTreeSet<PathBuf>, stop: &AtomicBool) -> Round {
         let mut round = Round::default();
         if let Err(away) = target::ready(&self.route, !self.copies.is_empty()) {
@@ -110,7 +110,8 @@ impl Mirror {
                 return round;
             }
             let name = below.file_name().and_then(|it| it.to_str()).unwrap_or_default();
-            if !unwanted.contains(below) && self.route.wants(name) {
+            let is_unwanted = below.ancestors().any(|it| unwanted.contains(it));
+            if !is_unwanted && self.route.wants(name) {
                 let settled = self.settling.is_settled(below, *stamp, wall, now);
                 self.bring_up_to_date(below, *stamp, settled, stop, &mut round);
             }
@@ -178,12 +179,17 @@ impl Mirror {
         }
     }
 
-    /// Removes copies of files of deleted recordings.
+    /// Removes copies of files of deleted recordings; of a folder, all below it.
     fn forget(&mut self, unwanted: &BTreeSet<PathBuf>, round: &mut Round) {
         for below in unwanted {
             let is_gone = !self.route.source.join(below).exists();
-            let removed = !self.copies.contains_key(below) || self.remove(below, round);
-            if is_gone && removed {
+            let copies: Vec<PathBuf> =
+                self.copies.keys().filter(|it| it.starts_with(below)).cloned().collect();
+            let mut all_removed = true;
+            for copy in &copies {
+                all_removed &= self.remove(copy, round);
+            }
+            if is_gone && all_removed {
                 round.gone.insert(below.clone());
             }
         }

@@ -4,8 +4,8 @@
 //! - `away/{pair}`: that people were told that nothing can be copied; only the pair's worker writes it.
 //! - `file/{path}`: whose file it is; only handlers write it.
 //! - `files/{recording}`: the recording's files; only handlers write it.
-//! - `gone/{pair}/{recording}`: files of a recording that was deleted, whose copies must go; a handler writes
-//!   it, the pair's worker removes it.
+//! - `gone/{pair}/{recording}`: files of a recording that was deleted, and its folder, whose copies must go; a
+//!   handler writes it, the pair's worker removes it.
 //!
 //! Paths and ids stand in keys as hashes: they may be longer than a key.
 
@@ -36,11 +36,18 @@ pub(crate) struct Owner {
     pub(crate) correlation_id: Uuid,
 }
 
-/// Files of one recording.
+/// Files of one recording, or folders with all below them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Owned {
     pub(crate) owner: Owner,
     pub(crate) paths: BTreeSet<PathBuf>,
+}
+
+impl Owned {
+    /// Whether `path` is one of them or lies below one.
+    pub(crate) fn has(&self, path: &Path) -> bool {
+        path.ancestors().any(|it| self.paths.contains(it))
+    }
 }
 
 fn hash(text: &[u8]) -> String {

@@ -198,7 +198,7 @@ impl Worker {
     fn owner(&self, round: &Round, gone: &[(String, Owned)]) -> Result<Option<Owner>, ContextError> {
         let mut owner = None;
         for path in round.copied.iter().map(|(path, _)| path).chain(&round.removed) {
-            let deleted = gone.iter().find(|(_, it)| it.paths.contains(path)).map(|(_, it)| it.owner.clone());
+            let deleted = gone.iter().find(|(_, it)| it.has(path)).map(|(_, it)| it.owner.clone());
             let of_file: Option<Owner> = match deleted {
                 None => self.context.state_json(&state::file(&self.route.source.join(path)))?,
                 some => some,

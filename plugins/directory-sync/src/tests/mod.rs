@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod away;
+mod deleted;
 
 use std::{
     fs::{self, File},
@@ -25,7 +26,7 @@ use crate::{copy::Copied, tree::Stamp};
 const AT: &str = "2026-01-17T22:55:32Z";
 
 fn event(name: &str, payload: Value) -> NewEvent {
-    NewEvent::new(name.parse().unwrap(), payload)
+    NewEvent::new(name.parse().unwrap(), payload).from_source("meeting_notes_local")
 }
 
 fn noted(id: &str, path: &Path) -> NewEvent {
@@ -323,54 +324,6 @@ fn a_second_look_finds_nothing_to_do() {
     let copy = File::options().write(true).open(destination.join("a.md")).unwrap();
     copy.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(told(&look()), (0, 0, 0, 0));
-}
-
-#[test]
-fn w9_copies_of_one_recording_belong_to_its_meeting_and_go_with_it() {
-    let mut house = House::new(json!({}));
-    let path = house.notes.join("a.md");
-    house.start();
-    let notes = house.bench.publish(noted("a", &path));
-    house.bench.redeliver(&notes).unwrap();
-    house.file("a.md", "one");
-    house.wait("a.md", "one");
-    house.told(1);
-    let told = house.completed()[0].clone();
-    assert_eq!(told.payload["recording_id"], "a");
-    assert_eq!(told.context.correlation_id, notes.context.correlation_id);
-    house.file("nobody.md", "two");
-    house.wait("nobody.md", "two");
-    house.told(2);
-    assert_eq!(house.completed()[1].payload["recording_id"], "");
-    // Copies go with their recording, also where deleted files keep theirs.
-    house.bench.deliver(deleted("a")).unwrap();
-    fs::remove_file(&path).unwrap();
-    house.wait_gone("a.md");
-    until("the row to go", || {
-        (!house.bench.state().keys().any(|it| it.starts_with("gone/") || it.starts_with("file")))
-            .then_some(())
-    });
-    let told = house.completed().pop().unwrap();
-    assert_eq!(
-        (&told.payload["recording_id"], &told.payload["directory_sync"]["removed"]),
-        (&json!("a"), &json!(1))
-    );
-    assert!(house.copies.join("nobody.md").exists());
-}
-
-#[test]
-fn a_copy_of_a_deleted_recording_goes_before_its_file_does() {
-    let mut house = House::new(json!({}));
-    let path = house.file("a.md", "one");
-    house.start();
-    house.bench.deliver(noted("a", &path)).unwrap();
-    house.wait("a.md", "one");
-    house.told(1);
-    house.bench.deliver(deleted("a")).unwrap();
-    house.wait_gone("a.md");
-    house.file("b.md", "two");
-    house.wait("b.md", "two");
-    assert!(!house.copies.join("a.md").exists(), "it is not copied again");
 }
 
 #[test]
