@@ -11,13 +11,15 @@ mod state;
 mod tests;
 
 use panotti_sdk::{
-    Configured, Context, Delivery, Descriptor, Event, HandlerError, NewEvent, Outbox, Permissions, Plugin,
-    PluginError, Service, async_trait, files, names,
+    Configured, Context, ContextError, Delivery, Descriptor, Event, Filter, HandlerError, NewEvent, Outbox,
+    Permissions, Plugin, PluginError, Service, async_trait, files, names,
     payloads::{
         NotificationChannel, NotificationError, PluginStateChanged, RecordingDeleted, RecordingEnded,
         StageError, Urgency,
     },
 };
+
+use tokio::sync::Mutex;
 
 use self::{
     alert::{Alert, recording_of},
@@ -51,7 +53,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     ],
     permissions: Permissions {
         publish: &["desktop_notification.*"],
-        services: &[Service::Secrets],
+        services: &[Service::Secrets, Service::Events],
         hosts: &["config:channels.webhook.url", "config:channels.email.host", "config:channels.ntfy.url"],
         ..Permissions::NONE
     },
@@ -72,6 +74,9 @@ const PAGE: (&str, &str) =
 pub struct DesktopNotifier {
     config: Config,
     context: Context,
+    /// Held from looking at what is known of a meeting until what follows is kept: handlers run at the same
+    /// time, and a plugin that goes away says so several times.
+    telling: Mutex<()>,
 }
 
 impl Configured for DesktopNotifier {
@@ -79,7 +84,7 @@ impl Configured for DesktopNotifier {
 
     fn new(config: Config, context: Context) -> Result<Self, PluginError> {
         config.check()?;
-        Ok(Self { config, context })
+        Ok(Self { config, context, telling: Mutex::default() })
     }
 }
 
@@ -97,22 +102,20 @@ impl Plugin for DesktopNotifier {
             return self.notes(delivery).await;
         }
         if is(names::RECORDING_DELETED.as_str()) {
-            let RecordingDeleted { recording_id } = delivery.payload()?;
-            return Ok(state::forget(Outbox::new(), &recording_id));
+            return self.deleted(&delivery.payload::<RecordingDeleted>()?.recording_id).await;
         }
         if is(names::RECORDING_ENDED.as_str()) || is(names::TRANSCRIPTION_REQUESTED.as_str()) {
             return self.begun(delivery).await;
         }
-        let mut outbox = Outbox::new();
         if is(names::PLUGIN_STATE_CHANGED.as_str()) {
             let it: PluginStateChanged = delivery.payload()?;
             if WRITERS.iter().any(|(writer, _)| *writer == it.plugin) {
-                outbox = self.no_longer_waited_for().await?;
+                self.no_longer_waited_for().await?;
             }
         }
         match Alert::of(delivery)?.filter(|_| self.config.alerts) {
-            Some(alert) => self.alert(delivery, alert, outbox).await,
-            None => Ok(outbox),
+            Some(alert) => self.alert(delivery, alert).await,
+            None => Ok(Outbox::new()),
         }
     }
 }
@@ -124,39 +127,72 @@ impl DesktopNotifier {
         if !files::valid_id(&id) {
             return Err(HandlerError::permanent(format!("`{id}` is no id of a recording")));
         }
-        let before = self.context.state_json(&state::meeting(&id))?;
-        let meeting = Meeting::after(before, &delivery.event, delivery.key(), outcome, &id, metadata);
-        if meeting.waits(|plugin| self.context.expects(plugin)) {
-            return Ok(state::keep_waiting(&meeting)?);
+        let _telling = self.telling.lock().await;
+        let before = self.context.state_json::<Meeting>(&state::meeting(&id))?;
+        if before.as_ref().is_some_and(|it| it.was_told(&delivery.key())) {
+            return Ok(Outbox::new());
         }
-        self.tell(meeting, Outbox::new()).await
+        let meeting = Meeting::after(before, &delivery.event, delivery.key(), outcome, &id, metadata);
+        self.judge(meeting).await?;
+        Ok(Outbox::new())
     }
 
     /// Meetings that waited for notes of a plugin that does not run any more.
-    async fn no_longer_waited_for(&self) -> Result<Outbox, HandlerError> {
-        let mut outbox = Outbox::new();
-        for meeting in state::waiting(&self.context)? {
-            if !meeting.waits(|plugin| self.context.expects(plugin)) {
-                outbox = self.tell(meeting, outbox).await?;
+    async fn no_longer_waited_for(&self) -> Result<(), HandlerError> {
+        for id in state::waiting(&self.context)? {
+            let _telling = self.telling.lock().await;
+            if let Some(meeting) = state::still_waiting(&self.context, &id)? {
+                self.judge(meeting).await?;
             }
         }
-        Ok(outbox)
+        Ok(())
+    }
+
+    /// A recording is deleted: nothing is kept of it.
+    async fn deleted(&self, recording_id: &str) -> Result<Outbox, HandlerError> {
+        if files::valid_id(recording_id) {
+            let _telling = self.telling.lock().await;
+            self.context.commit(state::forget(recording_id)).await?;
+        }
+        Ok(Outbox::new())
+    }
+
+    /// Tells people of a meeting when nothing more is to come, and keeps what is known of it. Called while
+    /// `telling` is held.
+    async fn judge(&self, meeting: Meeting) -> Result<(), HandlerError> {
+        let outbox = if self.is_deleted(&meeting)? {
+            state::forget(&meeting.recording_id)
+        } else if meeting.waits(|plugin| self.context.expects(plugin)) {
+            state::keep_waiting(&meeting)?
+        } else {
+            self.tell(meeting).await?
+        };
+        self.context.commit(outbox).await?;
+        Ok(())
+    }
+
+    /// Whether the recording of a meeting was deleted: notes that were being written then come nevertheless.
+    fn is_deleted(&self, meeting: &Meeting) -> Result<bool, ContextError> {
+        let (correlation_id, _) = meeting.chain();
+        let deleted = Filter::topic(names::RECORDING_DELETED.into()).correlated(correlation_id);
+        Ok(!self.context.events(0, 1, &deleted)?.is_empty())
     }
 
     /// Tells people what came of a meeting's notes, once.
-    async fn tell(&self, meeting: Meeting, outbox: Outbox) -> Result<Outbox, HandlerError> {
+    async fn tell(&self, mut meeting: Meeting) -> Result<Outbox, HandlerError> {
         let message = meeting.message();
         // Without alerts, what went wrong is told only along with what did not.
         let (channels, mut outbox) = if message.opens.is_some() || self.config.alerts {
-            self.send(&message, outbox).await?
+            self.send(&message).await?
         } else {
-            (Vec::new(), outbox)
+            (Vec::new(), Outbox::new())
         };
         if let Some(payload) = meeting.completed(self.config.auto_open_notes, channels) {
             let (correlation_id, cause) = meeting.chain();
             let told = NewEvent::of(names::DESKTOP_NOTIFICATION_COMPLETED, &payload);
             outbox = outbox.publish(told.correlated(correlation_id).because_of(Some(cause)));
         }
+        meeting.told = true;
         Ok(state::keep_told(outbox, &meeting)?)
     }
 
@@ -173,22 +209,22 @@ impl DesktopNotifier {
             recording_id: Some(it.recording_id),
             ..about(delivery, "A recording is being written down", text, Urgency::Info)
         };
-        Ok(self.send(&message, Outbox::new()).await?.1)
+        Ok(self.send(&message).await?.1)
     }
 
     /// Something went wrong: people are told, unless they were told the same a short while ago.
-    async fn alert(&self, delivery: &Delivery, alert: Alert, outbox: Outbox) -> Result<Outbox, HandlerError> {
+    async fn alert(&self, delivery: &Delivery, alert: Alert) -> Result<Outbox, HandlerError> {
         let event = &delivery.event;
         let now = event.context.timestamp;
         let key = state::alert(event.name.as_str(), &alert.subject);
         if state::is_fresh(&self.context, &key, now, self.config.alert_pause_s)? {
-            return Ok(outbox);
+            return Ok(Outbox::new());
         }
         let message = Message {
             recording_id: alert.recording_id,
             ..about(delivery, &alert.title, alert.text, alert.urgency)
         };
-        let (_, outbox) = self.send(&message, outbox).await?;
+        let (_, outbox) = self.send(&message).await?;
         let outbox = state::prune(&self.context, outbox, now, self.config.alert_pause_s)?;
         Ok(outbox.put_json(&key, &now)?)
     }
@@ -198,12 +234,8 @@ impl DesktopNotifier {
     ///
     /// Between a server's yes and its note on disk the power may fail: then the message goes there once
     /// more, with the same key.
-    async fn send(
-        &self,
-        message: &Message,
-        mut outbox: Outbox,
-    ) -> Result<(Vec<NotificationChannel>, Outbox), HandlerError> {
-        let mut told = Vec::new();
+    async fn send(&self, message: &Message) -> Result<(Vec<NotificationChannel>, Outbox), HandlerError> {
+        let (mut told, mut outbox) = (Vec::new(), Outbox::new());
         if self.config.channels.page.enabled {
             let note = state::sent(&message.key, PAGE.0);
             if self.context.state(&note)?.is_none() {

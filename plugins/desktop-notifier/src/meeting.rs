@@ -50,11 +50,14 @@ pub(crate) struct Meeting {
     cause: Uuid,
     /// Whatever is known of the meeting.
     metadata: Map<String, Value>,
+    /// Whether people were told of it.
+    #[serde(default)]
+    pub(crate) told: bool,
 }
 
 impl Meeting {
     /// The meeting after `event`, delivered as `key`, told what came of one plugin's notes. Notes of a plugin
-    /// that come again begin a new run.
+    /// that come again begin a new run; the same delivery that comes again does not.
     pub(crate) fn after(
         before: Option<Self>,
         event: &Event,
@@ -64,7 +67,7 @@ impl Meeting {
         metadata: Map<String, Value>,
     ) -> Self {
         let writer = event.name.as_str().split('.').next().unwrap_or_default();
-        let run = before.filter(|it| !it.outcomes.contains_key(writer));
+        let run = before.filter(|it| it.key == key || !it.outcomes.contains_key(writer));
         let mut outcomes = run.map(|it| it.outcomes).unwrap_or_default();
         outcomes.insert(writer.to_owned(), outcome);
         Self {
@@ -75,7 +78,13 @@ impl Meeting {
             correlation_id: event.context.correlation_id,
             cause: event.id,
             metadata,
+            told: false,
         }
+    }
+
+    /// Whether people were told because of the delivery `key`, or after it.
+    pub(crate) fn was_told(&self, key: &str) -> bool {
+        self.told && self.key == key
     }
 
     /// Whether the notes of some plugin are still to come; `expected` says which plugins run.

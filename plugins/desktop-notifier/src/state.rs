@@ -5,33 +5,22 @@ use panotti_sdk::{
     Context, ContextError, Outbox,
     jiff::{SignedDuration, Timestamp},
 };
-use sha2::{Digest, Sha256};
 
 use crate::meeting::Meeting;
 
-/// Longest key of a row, bytes: `ContextError::State`.
-const LONGEST_KEY: usize = 128;
+/// Most characters of what an alert is about that tell it from others: a key has at most 191 bytes.
+const MOST_SUBJECT: usize = 128;
 /// Notes of what was sent for an event that was given up are of no use after this.
 const KEPT_SENT_S: u32 = 7 * 86_400;
 
-/// `prefix` and `id`; an id that is too long for a key is told by its hash.
-fn key(prefix: &str, id: &str) -> String {
-    if prefix.len() + id.len() <= LONGEST_KEY {
-        return format!("{prefix}{id}");
-    }
-    let hash: String = Sha256::digest(id).iter().map(|it| format!("{it:02x}")).collect();
-    // No id has a `~`.
-    format!("{prefix}~{hash}")
-}
-
 /// A meeting.
 pub(crate) fn meeting(recording_id: &str) -> String {
-    key("meeting/", recording_id)
+    format!("meeting/{recording_id}")
 }
 
 /// That a meeting waits for notes; holds its id.
 fn waits(recording_id: &str) -> String {
-    key("waiting/", recording_id)
+    format!("waiting/{recording_id}")
 }
 
 /// That a way took a message; holds when.
@@ -41,7 +30,9 @@ pub(crate) fn sent(message: &str, channel: &str) -> String {
 
 /// That an alert was told; holds when.
 pub(crate) fn alert(name: &str, subject: &str) -> String {
-    key(&format!("alert/{name}/"), subject)
+    // An error may be about an id that is none, and of any length.
+    let subject: String = subject.chars().filter(char::is_ascii).take(MOST_SUBJECT).collect();
+    format!("alert/{name}/{subject}")
 }
 
 /// Keeps a meeting that waits for more.
@@ -62,21 +53,29 @@ pub(crate) fn keep_told(outbox: Outbox, it: &Meeting) -> Result<Outbox, ContextE
 }
 
 /// Forgets a meeting.
-pub(crate) fn forget(outbox: Outbox, recording_id: &str) -> Outbox {
-    outbox.remove(&waits(recording_id)).remove(&meeting(recording_id))
+pub(crate) fn forget(recording_id: &str) -> Outbox {
+    Outbox::new().remove(&waits(recording_id)).remove(&meeting(recording_id))
 }
 
-/// All meetings that wait.
+/// A meeting that waits for more, if it still does.
+///
+/// # Errors
+/// [`ContextError`] when it cannot be read.
+pub(crate) fn still_waiting(context: &Context, recording_id: &str) -> Result<Option<Meeting>, ContextError> {
+    match context.state(&waits(recording_id))? {
+        Some(_) => context.state_json(&meeting(recording_id)),
+        None => Ok(None),
+    }
+}
+
+/// The ids of all meetings that wait.
 ///
 /// # Errors
 /// [`ContextError`] when they cannot be read.
-pub(crate) fn waiting(context: &Context) -> Result<Vec<Meeting>, ContextError> {
+pub(crate) fn waiting(context: &Context) -> Result<Vec<String>, ContextError> {
     let mut found = Vec::new();
     for key in all(context, "waiting/")? {
-        let id: Option<String> = context.state_json(&key)?;
-        if let Some(id) = id {
-            found.extend(context.state_json::<Meeting>(&meeting(&id))?);
-        }
+        found.extend(context.state_json::<String>(&key)?);
     }
     Ok(found)
 }

@@ -13,6 +13,8 @@ const MOST_SAID: u64 = 300;
 pub(super) fn post(url: &str, headers: &[(&str, String)], body: &[u8]) -> Result<(), SendError> {
     let agent: Agent = Agent::config_builder()
         .timeout_global(Some(PATIENCE))
+        // Where messages go is a matter of settings, not of the environment.
+        .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)

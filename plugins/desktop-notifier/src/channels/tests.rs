@@ -291,3 +291,24 @@ fn a_file_is_opened_by_a_program_of_the_desktop() {
     assert_eq!(std::fs::read_to_string(opened).unwrap(), "/notes/a b.md");
     super::desktop::open_with(Path::new("/there/is/no/program"), "/notes/a b.md");
 }
+
+#[test]
+fn posts_go_straight_to_their_address_whatever_proxy_the_environment_names() {
+    // Nothing listens there. The environment is that of a process, so that this test runs itself in one.
+    const PROXY: &str = "http://127.0.0.1:9";
+    if std::env::var("HTTP_PROXY").is_ok_and(|it| it == PROXY) {
+        let web = Web::new(&[]);
+        let bench = bench(json!({ "channels": { "webhook": { "url": web.url("/") } } }));
+        bench.deliver(lost("it was unplugged")).unwrap();
+        assert_eq!(web.requests().len(), 1);
+        return;
+    }
+    let name = "channels::tests::posts_go_straight_to_their_address_whatever_proxy_the_environment_names";
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    for unset in ["ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+        again.env_remove(unset);
+    }
+    let ran = again.args(["--exact", name]).env("HTTP_PROXY", PROXY).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+}

@@ -107,3 +107,14 @@ fn an_alert_goes_every_way_that_is_set_and_is_an_error_when_none_takes_it() {
     bench.deliver(stage("noise_reduction.error", "noise_reduction", "b")).unwrap_err();
     assert_eq!(named(&bench, "desktop_notification.error")[0].payload["recording_id"], "b");
 }
+
+#[test]
+fn an_error_about_an_id_of_any_length_is_told() {
+    let bench = bench(json!({}));
+    for id in ["x".repeat(5000), "\u{1f3a4}".repeat(500), "x".repeat(128)] {
+        let failed = "transcription_local.error";
+        let payload = json!({ "recording_id": id, "status": "error", "timestamp": AT, "error": "no model" });
+        bench.deliver(event(failed, payload)).unwrap();
+    }
+    assert_eq!(offers(&bench).len(), 2, "what begins with the same 128 characters is about the same");
+}

@@ -165,6 +165,49 @@ fn w13_a_plugin_that_stops_meanwhile_is_not_waited_for() {
 }
 
 #[test]
+fn w13_a_plugin_that_says_three_times_that_it_goes_is_one_notification() {
+    let hook = Web::new(&[]);
+    let mut bench = bench(json!({ "webhook": { "url": hook.url("/") } }));
+    bench.neighbour("meeting_notes_local", true).neighbour("meeting_notes_remote", true);
+    bench.deliver(written("meeting_notes_local", "a")).unwrap();
+    bench.neighbour("meeting_notes_remote", false);
+    let steps = ["stopping", "stopped", "disabled"];
+    let steps = steps.map(|to| bench.publish(changed("meeting_notes_remote", to)));
+    // They belong to no meeting: they are handled at the same time.
+    let together = std::sync::Barrier::new(steps.len());
+    std::thread::scope(|scope| {
+        for step in &steps {
+            let (bench, together) = (&bench, &together);
+            scope.spawn(move || {
+                together.wait();
+                bench.redeliver(step).unwrap();
+            });
+        }
+    });
+    assert_eq!((hook.requests().len(), offers(&bench).len(), completions(&bench).len()), (1, 1, 1));
+    assert_eq!(state_keys(&bench), ["meeting/a"]);
+}
+
+#[test]
+fn notes_of_a_recording_that_was_deleted_meanwhile_are_not_told() {
+    let mut bench = bench(json!({}));
+    let first = bench.publish(ended("a"));
+    let of_meeting = |it: NewEvent| it.correlated(first.context.correlation_id);
+    bench.neighbour("meeting_notes_local", true).neighbour("meeting_notes_remote", true);
+    bench.deliver(of_meeting(written("meeting_notes_remote", "a"))).unwrap();
+    bench.deliver(of_meeting(event("recording.deleted", json!({ "recording_id": "a" })))).unwrap();
+    // The model was writing.
+    bench.deliver(of_meeting(written("meeting_notes_local", "a"))).unwrap();
+    bench.deliver(of_meeting(written("meeting_notes_remote", "a"))).unwrap();
+    assert!(offers(&bench).is_empty() && completions(&bench).is_empty());
+    assert!(state_keys(&bench).is_empty(), "{:?}", state_keys(&bench));
+    // Another meeting whose recording has the same id is another matter.
+    bench.neighbour("meeting_notes_remote", false);
+    bench.deliver(written("meeting_notes_local", "a")).unwrap();
+    assert_eq!(completions(&bench).len(), 1);
+}
+
+#[test]
 fn a_deleted_recording_is_forgotten() {
     let mut bench = bench(json!({}));
     bench.neighbour("meeting_notes_local", true).neighbour("meeting_notes_remote", true);
@@ -243,10 +286,18 @@ fn a_crash_after_sending_sends_nothing_twice() {
     let mut bench =
         bench(json!({ "webhook": { "url": hook.url("/") }, "ntfy": { "url": phone.url("/room") } }));
     let notes = bench.publish(written("meeting_notes_local", "a"));
+    // The page has it, the webhook has it, and the power fails while the phone is told.
+    assert!(bench.cancel(&notes, 4).unwrap());
+    while phone.requests().is_empty() {
+        std::thread::yield_now();
+    }
+    bench.start().unwrap();
     bench.handle(&notes).unwrap();
+    assert_eq!((hook.requests().len(), phone.requests().len()), (1, 2), "only what had failed is sent again");
+    // It fails once more when all is told and the event is not done.
     bench.start().unwrap();
     bench.redeliver(&notes).unwrap();
-    assert_eq!((hook.requests().len(), phone.requests().len()), (1, 2), "only what had failed is sent again");
+    assert_eq!((hook.requests().len(), phone.requests().len()), (1, 2));
     assert_eq!((offers(&bench).len(), completions(&bench).len()), (1, 1));
     let told = completions(&bench)[0].payload["desktop_notification"]["channels"].clone();
     assert_eq!((&told[1]["sent"], &told[2]["sent"]), (&json!(true), &json!(true)));
