@@ -17,9 +17,8 @@ use std::{
 
 use panotti_sdk::{
     Configured, Context, ContextError, Delivery, Descriptor, Event, HandlerError, Health, NewEvent, Outbox,
-    Permissions, Plugin, PluginError, Request, Response, Route, Service, async_trait,
-    jiff::{SignedDuration, Timestamp},
-    names,
+    Permissions, Plugin, PluginError, Request, Response, Route, Service, async_trait, names,
+    payloads::PluginStateChanged,
     serde_json::{Value, json},
 };
 use tokio::task::JoinHandle;
@@ -40,12 +39,14 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         "noise_reduction.completed",
         "noise_reduction.error",
         "transcription_local.completed",
+        "transcription_local.error",
         "meeting_notes_local.completed",
         "meeting_notes_local.error",
         "meeting_notes_remote.completed",
         "meeting_notes_remote.error",
         "desktop_notification.completed",
         "desktop_notification.error",
+        "plugin.state_changed",
     ],
     permissions: Permissions {
         publish: &["cleanup_files.*"],
@@ -101,27 +102,37 @@ impl Plugin for CleanupFiles {
     }
 
     async fn handle(&self, delivery: &Delivery) -> Result<Outbox, HandlerError> {
-        let context = &self.worker.context;
+        let (context, event) = (&self.worker.context, &delivery.event);
+        if event.name.as_str() == names::PLUGIN_STATE_CHANGED.as_str() {
+            let it: PluginStateChanged = delivery.payload()?;
+            if Manifest::waits_for(&it.plugin) && !context.expects(&it.plugin) {
+                self.worker.judge_all().await?;
+            }
+            return Ok(Outbox::new());
+        }
         let id = Manifest::id(delivery)?;
+        if !Manifest::believes(event) {
+            return Ok(Outbox::new());
+        }
         let key = state::meeting(&id);
+        let _learning = self.worker.learning.lock().await;
         let mut manifest: Manifest = context.state_json(&key)?.unwrap_or_default();
+        if manifest.cause == event.id && delivery.replay.is_none() {
+            // It was kept, and then not noted that it was.
+            return Ok(Outbox::new());
+        }
         let mut outbox = Outbox::new();
         if let Some(due) = manifest.due.take() {
             outbox = outbox.remove(&due);
         }
-        if delivery.event.name.as_str() == names::RECORDING_DELETED.as_str() {
+        if event.name.as_str() == names::RECORDING_DELETED.as_str() {
             // Whoever wrote its files removes them; there is nothing left to be cleaned later.
-            return Ok(outbox.remove(&key));
+            context.commit(outbox.remove(&key)).await?;
+            return Ok(Outbox::new());
         }
         manifest.learn(context, delivery)?;
-        if manifest.is_done(|plugin| context.expects(plugin)) {
-            let delay = i64::try_from(self.worker.config.cleanup_delay).unwrap_or(i64::MAX);
-            let at = Timestamp::now().checked_add(SignedDuration::from_secs(delay)).unwrap_or(Timestamp::MAX);
-            let due = format!("{}{}", state::DUE, delivery.event.id);
-            outbox = outbox.put_json(&due, &Due { recording_id: id, at })?;
-            manifest.due = Some(due);
-        }
-        Ok(outbox.put_json(&key, &manifest)?)
+        self.worker.keep(manifest, outbox).await?;
+        Ok(Outbox::new())
     }
 
     async fn health(&self) -> Health {

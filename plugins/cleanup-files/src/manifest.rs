@@ -7,7 +7,7 @@ use std::{
 };
 
 use panotti_sdk::{
-    Context, Delivery, HandlerError, files,
+    Context, Delivery, Event, HandlerError, files,
     jiff::Timestamp,
     names,
     payloads::{
@@ -18,8 +18,14 @@ use panotti_sdk::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::{config::Config, state::DUE};
 
+/// Cleans audio of noise.
+const CLEANER: &str = "noise_reduction";
+/// Writes recordings down; without it, the core does.
+const TRANSCRIBER: &str = "audio_transcription_local";
+/// Tells people.
+const NOTIFIER: &str = "desktop_notifier";
 /// Plugins that write notes.
 const WRITERS: [&str; 2] = ["meeting_notes_local", "meeting_notes_remote"];
 
@@ -34,7 +40,7 @@ pub(crate) enum Kind {
 }
 
 /// One recording.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     pub(crate) recording_id: String,
     /// What was written for it.
@@ -46,11 +52,18 @@ pub(crate) struct Manifest {
     /// Whether there is a word on its noise.
     cleaned: bool,
     transcribed: bool,
+    /// Whether it could not be written down.
+    #[serde(default)]
+    pub(crate) failed: bool,
+    /// Whether all plugins that ran then had said what came of their work: one that is enabled later was not
+    /// meant to work on it.
+    #[serde(default)]
+    finished: bool,
     /// Whether its notes were written, by plugin.
     notes: BTreeMap<String, bool>,
     /// Whether people were told of them, or could not be.
     notified: bool,
-    /// The row that says when it is to be cleaned.
+    /// The row that says when it is to be cleaned. It stays when that is done.
     pub(crate) due: Option<String>,
     /// Its chain of events, and the last of them.
     pub(crate) correlation_id: Uuid,
@@ -80,6 +93,23 @@ impl Manifest {
         }
     }
 
+    /// Whether an event is told by the plugin of its stage. An administrator may publish any event, and could
+    /// name any file. Of a client's recordings the core speaks as `api`.
+    pub(crate) fn believes(event: &Event) -> bool {
+        let source = event.context.source_plugin.as_deref().unwrap_or_default();
+        match event.name.as_str().split('.').next().unwrap_or_default() {
+            "transcription_local" => [TRANSCRIBER, "core", "api"].contains(&source),
+            "desktop_notification" => source == NOTIFIER,
+            stage if stage == CLEANER || WRITERS.contains(&stage) => source == stage,
+            _ => true,
+        }
+    }
+
+    /// Whether somebody waits for what the plugin called `name` says.
+    pub(crate) fn waits_for(name: &str) -> bool {
+        [CLEANER, NOTIFIER].contains(&name) || WRITERS.contains(&name)
+    }
+
     /// Takes in what an event says.
     ///
     /// # Errors
@@ -99,8 +129,6 @@ impl Manifest {
         } else if is(names::NOISE_REDUCTION_COMPLETED.as_str()) {
             let it = delivery.payload::<NoiseReductionCompleted>()?.noise_reduction;
             self.cleaned = true;
-            // It is written down from the cleaned audio, whatever was written down before.
-            self.transcribed &= !context.expects("audio_transcription_local");
             let written = it.files.iter().chain(&it.output_path);
             // What was cleaned is never what it was cleaned from.
             let source = [&it.microphone_audio_path, &it.system_audio_path];
@@ -110,8 +138,17 @@ impl Manifest {
             self.cleaned = true;
         } else if is(names::TRANSCRIPTION_COMPLETED.as_str()) {
             let it: TranscriptionCompleted = delivery.payload()?;
-            self.transcribed = true;
-            self.keep(context, it.files.iter().chain([&it.output_file]), Kind::Transcript);
+            (self.transcribed, self.failed) = (true, false);
+            // The core writes into the recording's own folder alone.
+            let within = match event.context.source_plugin.as_deref() {
+                Some(TRANSCRIBER) => PathBuf::new(),
+                _ => context.recordings()?.join(&self.recording_id),
+            };
+            let written = it.files.iter().chain([&it.output_file]);
+            let is_within = |it: &&String| context.resolve(it).is_ok_and(|it| it.starts_with(&within));
+            self.keep(context, written.filter(is_within), Kind::Transcript);
+        } else if is(names::TRANSCRIPTION_ERROR.as_str()) {
+            self.failed = true;
         } else if let Some(writer) = name.strip_suffix(".completed").filter(|it| WRITERS.contains(it)) {
             let it = delivery.payload::<MeetingNotesCompleted>()?.meeting_notes;
             self.notes.insert(writer.to_owned(), true);
@@ -131,7 +168,7 @@ impl Manifest {
             self.ended_at = Some(ended.timestamp);
         }
         self.ended_at.get_or_insert(ended.timestamp);
-        (self.transcribed, self.notified) = (false, false);
+        (self.transcribed, self.failed, self.finished, self.notified) = (false, false, false, false);
         self.notes.clear();
         let folder = format!("{}/", ended.recording_id);
         self.own_audio = ended.origin == Origin::Device && ended.tracks.iter().any(|it| it.path == folder);
@@ -142,17 +179,29 @@ impl Manifest {
         self.files.extend(paths.filter_map(|it| Some((context.resolve(it).ok()?, kind))));
     }
 
-    /// Whether some plugin that runs here has not said yet what came of its work.
-    pub(crate) fn is_busy(&self, expected: impl Fn(&str) -> bool) -> bool {
-        let no_notes = |it: &&str| expected(it) && !self.notes.contains_key(*it);
-        !self.transcribed || (expected("noise_reduction") && !self.cleaned) || WRITERS.iter().any(no_notes)
+    /// Draws the conclusion from what is known now; answers whether it is to be cleaned and was not before.
+    pub(crate) fn judge(&mut self, expected: impl Fn(&str) -> bool) -> bool {
+        self.finished = !self.is_busy(&expected);
+        let is_due = self.due.is_none() && self.is_done(expected);
+        if is_due {
+            self.due = Some(format!("{DUE}{}", self.cause));
+        }
+        is_due
     }
 
-    /// Whether a meeting's work is done, and well: notes that failed may be tried again.
-    pub(crate) fn is_done(&self, expected: impl Fn(&str) -> bool) -> bool {
+    /// Whether some plugin that runs here has not said yet what came of its work. Of what could not be
+    /// written down there are no notes.
+    pub(crate) fn is_busy(&self, expected: impl Fn(&str) -> bool) -> bool {
+        let no_notes = |it: &&str| expected(it) && !self.notes.contains_key(*it);
+        let writes = if self.failed { false } else { !self.transcribed || WRITERS.iter().any(no_notes) };
+        !self.finished && (writes || (expected(CLEANER) && !self.cleaned))
+    }
+
+    /// Whether a meeting's work is done, and well: what failed may be tried again.
+    fn is_done(&self, expected: impl Fn(&str) -> bool) -> bool {
         let there = self.notes.values().any(|it| *it);
-        let told = self.notes.is_empty() || (there && (self.notified || !expected("desktop_notifier")));
-        !self.is_busy(expected) && told
+        let told = self.notes.is_empty() || (there && (self.notified || !expected(NOTIFIER)));
+        !self.failed && !self.is_busy(expected) && told
     }
 
     /// The paths that go when the work is done.

@@ -1,18 +1,15 @@
 //! What the cleaner keeps. Owns the rows and who writes them:
 //!
-//! - `meeting/{recording}`: a [`Manifest`]; only handlers write it.
-//! - `due/{event}`: when a recording is to be cleaned; handlers write it, the worker removes it.
+//! - `meeting/{recording}`: a [`Manifest`]; written while `Worker::learning` is held.
+//! - `due/{event}`: when a recording is to be cleaned, by the last event about it; written along with the
+//!   manifest, the worker removes it.
 //! - `removal/{id}`: what is being removed; only the worker writes it.
 //! - `short`: that people were told of a disk that is short; only the worker writes it.
 
 use panotti_sdk::{Context, ContextError, jiff::Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
 
 use crate::manifest::Manifest;
-
-/// Longest key of a row, bytes: `ContextError::State`.
-const LONGEST_KEY: usize = 128;
 
 pub(crate) const DUE: &str = "due/";
 pub(crate) const REMOVAL: &str = "removal/";
@@ -27,14 +24,9 @@ pub(crate) struct Due {
     pub(crate) at: Timestamp,
 }
 
-/// The key of a recording's manifest; an id that is too long for one is told by its hash.
+/// The key of a recording's manifest.
 pub(crate) fn meeting(recording_id: &str) -> String {
-    if MEETING.len() + recording_id.len() <= LONGEST_KEY {
-        return format!("{MEETING}{recording_id}");
-    }
-    let hash: String = Sha256::digest(recording_id).iter().map(|it| format!("{it:02x}")).collect();
-    // No id has a `~`.
-    format!("{MEETING}~{hash}")
+    format!("{MEETING}{recording_id}")
 }
 
 /// All manifests.

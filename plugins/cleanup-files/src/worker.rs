@@ -7,7 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use panotti_sdk::{Context, ContextError, Outbox, jiff::Timestamp, serde_json::Map};
+use panotti_sdk::{
+    Context, ContextError, Outbox,
+    jiff::{SignedDuration, Timestamp},
+    serde_json::Map,
+};
+use tokio::sync::Notify;
 
 use crate::{
     config::Config,
@@ -17,8 +22,10 @@ use crate::{
     state::{self, Due},
 };
 
-/// How often it looks whether a time has come: a query of rows that mostly are none.
-const TICK: Duration = Duration::from_secs(1);
+/// Longest pause: the clock may have been set, and a time have come sooner than was known.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Pause after something went wrong.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(5);
 /// Bytes of a MiB.
 const MIB: u64 = 1 << 20;
 
@@ -27,6 +34,10 @@ const MIB: u64 = 1 << 20;
 pub(crate) struct Worker {
     pub(crate) config: Config,
     pub(crate) context: Context,
+    /// Held from reading a manifest until it is kept: an event that is about no recording changes many.
+    pub(crate) learning: tokio::sync::Mutex<()>,
+    /// Told when there is a new due row.
+    wake: Notify,
     /// Why it is not healthy.
     problem: Mutex<Option<String>>,
     /// Recordings that making room passes over: told of in a dry run, or not to be removed.
@@ -39,7 +50,14 @@ fn locked<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Worker {
     pub(crate) fn new(config: Config, context: Context) -> Self {
-        Self { config, context, problem: Mutex::default(), passed_over: Mutex::default() }
+        Self {
+            config,
+            context,
+            learning: tokio::sync::Mutex::default(),
+            wake: Notify::new(),
+            problem: Mutex::default(),
+            passed_over: Mutex::default(),
+        }
     }
 
     /// Why it is not healthy.
@@ -47,43 +65,93 @@ impl Worker {
         locked(&self.problem).clone()
     }
 
+    /// Keeps what is known of a recording, and when it is to be cleaned, along with `outbox`. Called while
+    /// `learning` is held.
+    pub(crate) async fn keep(&self, mut manifest: Manifest, mut outbox: Outbox) -> Result<(), ContextError> {
+        let is_due = manifest.judge(|plugin| self.context.expects(plugin));
+        if let Some(key) = manifest.due.as_ref().filter(|_| is_due) {
+            let delay = i64::try_from(self.config.cleanup_delay).unwrap_or(i64::MAX);
+            let at = Timestamp::now().checked_add(SignedDuration::from_secs(delay)).unwrap_or(Timestamp::MAX);
+            outbox = outbox.put_json(key, &Due { recording_id: manifest.recording_id.clone(), at })?;
+        }
+        let outbox = outbox.put_json(&state::meeting(&manifest.recording_id), &manifest)?;
+        self.context.commit(outbox).await?;
+        if is_due {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Looks at all recordings again: a plugin that they waited for is gone.
+    pub(crate) async fn judge_all(&self) -> Result<(), ContextError> {
+        let ids: Vec<String> =
+            state::manifests(&self.context)?.into_iter().map(|it| it.recording_id).collect();
+        for id in ids {
+            let _learning = self.learning.lock().await;
+            let known: Option<Manifest> = self.context.state_json(&state::meeting(&id))?;
+            let Some(manifest) = known else { continue };
+            let mut judged = manifest.clone();
+            judged.judge(|plugin| self.context.expects(plugin));
+            if judged != manifest {
+                self.keep(manifest, Outbox::new()).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Works until the plugin is to stop. What it is at then is not waited for longer than it takes to
     /// remove some files; the next start goes on with it.
     pub(crate) async fn run(self: Arc<Self>) {
         let mut stopping = self.context.stopping();
+        let interval = Duration::from_secs(self.config.check_interval_s.into());
         let mut looked: Option<Instant> = None;
+        // What changed while this plugin was away.
+        if let Err(error) = self.judge_all().await {
+            *locked(&self.problem) = Some(in_words(&error));
+        }
         loop {
-            let is_time =
-                looked.is_none_or(|it| it.elapsed().as_secs() >= self.config.check_interval_s.into());
-            if is_time {
+            let disk = looked.is_none_or(|it| it.elapsed() >= interval);
+            if disk {
                 looked = Some(Instant::now());
             }
-            let problem = match self.round(is_time).await {
-                Ok(problem) => problem,
-                Err(error) => Some(Some(in_words(&error))),
+            let pause = match self.round(disk).await {
+                Ok((problem, next)) => {
+                    if disk {
+                        *locked(&self.problem) = problem;
+                    }
+                    let until_look = interval.saturating_sub(looked.map_or(interval, |it| it.elapsed()));
+                    pause(next, Timestamp::now()).min(until_look)
+                }
+                Err(error) => {
+                    *locked(&self.problem) = Some(in_words(&error));
+                    // It may be well again before the disk is looked at the next time.
+                    looked = None;
+                    PAUSE_AFTER_ERROR
+                }
             };
-            if let Some(problem) = problem {
-                *locked(&self.problem) = problem;
-            }
-            if tokio::time::timeout(TICK, &mut stopping).await.is_ok() {
-                return;
+            tokio::select! {
+                () = &mut stopping => return,
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
 
-    /// One look at everything; answers what the problem is now, where that was looked at.
-    async fn round(&self, disk: bool) -> Result<Option<Option<String>>, ContextError> {
-        self.begin_due().await?;
-        let problem = if disk { Some(self.make_room().await?) } else { None };
+    /// One look at everything; answers what the problem with the disk is, where that was looked at, and when
+    /// the next recording is due.
+    async fn round(&self, disk: bool) -> Result<(Option<String>, Option<Timestamp>), ContextError> {
+        let next = self.begin_due().await?;
+        let problem = if disk { self.make_room().await? } else { None };
         self.carry_out().await?;
-        Ok(problem)
+        Ok((problem, next))
     }
 
-    /// Begins with the recordings whose time has come.
-    async fn begin_due(&self) -> Result<(), ContextError> {
-        let now = Timestamp::now();
+    /// Begins with the recordings whose time has come; answers when the next has.
+    async fn begin_due(&self) -> Result<Option<Timestamp>, ContextError> {
+        let (now, mut next) = (Timestamp::now(), None);
         for (key, due) in state::rows::<Due>(&self.context, state::DUE)? {
             if due.at > now {
+                next = Some(next.map_or(due.at, |it: Timestamp| it.min(due.at)));
                 continue;
             }
             let outbox = Outbox::new().remove(&key);
@@ -97,7 +165,7 @@ impl Worker {
                 }
             }
         }
-        Ok(())
+        Ok(next)
     }
 
     /// What goes at the end of a meeting's work.
@@ -129,7 +197,7 @@ impl Worker {
 
     /// Begins with the audio of the oldest recordings when the disk is short; answers what the problem is
     /// when there is nothing left to remove.
-    async fn make_room(&self) -> Result<Option<String>, ContextError> {
+    pub(crate) async fn make_room(&self) -> Result<Option<String>, ContextError> {
         let mark = self.config.min_free_mib.saturating_mul(MIB);
         let free = if mark == 0 { u64::MAX } else { self.free().await? };
         if free >= mark {
@@ -156,9 +224,9 @@ impl Worker {
             return Ok(Some(problem));
         }
         for (manifest, removal) in oldest {
+            self.begin(removal, Outbox::new()).await?;
             // Once is enough: of a dry run, and of files that are still there afterwards.
             locked(&self.passed_over).insert(manifest.recording_id);
-            self.begin(removal, Outbox::new()).await?;
         }
         Ok(None)
     }
@@ -174,7 +242,8 @@ impl Worker {
         Ok(space.f_bavail.saturating_mul(space.f_frsize))
     }
 
-    /// Recordings that nothing works on and that have audio, oldest first.
+    /// Recordings that nothing works on and that have audio, oldest first; those that could not be written
+    /// down last, because their audio is all there is of them.
     pub(crate) async fn done_with_audio(
         &self,
         reason: Option<String>,
@@ -186,7 +255,9 @@ impl Worker {
                 !passed_over.contains(&it.recording_id) && !it.is_busy(|plugin| self.context.expects(plugin))
             });
         }
-        done.sort_by(|a, b| (a.ended_at, &a.recording_id).cmp(&(b.ended_at, &b.recording_id)));
+        done.sort_by(|a, b| {
+            (a.failed, a.ended_at, &a.recording_id).cmp(&(b.failed, b.ended_at, &b.recording_id))
+        });
         let (guard, recordings) = (Guard::new(&self.context, &self.config)?, self.context.recordings()?);
         let look = move || {
             let with_audio = done.into_iter().map(|it| {
@@ -197,6 +268,12 @@ impl Worker {
         };
         self.context.blocking(look).await
     }
+}
+
+/// How long to wait at `now` when the next time is `next`.
+fn pause(next: Option<Timestamp>, now: Timestamp) -> Duration {
+    let until = next.map(|it| Duration::try_from(it.duration_since(now)).unwrap_or_default());
+    until.unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE)
 }
 
 /// The first of `oldest` that together free `missing` bytes; all when they do not.
@@ -215,6 +292,15 @@ mod tests {
     use panotti_sdk::serde_json::{from_value, json};
 
     use super::*;
+
+    #[test]
+    fn it_wakes_when_a_time_has_come_and_else_hardly_ever() {
+        let now = Timestamp::UNIX_EPOCH;
+        let at = |seconds: i64| Some(now + SignedDuration::from_secs(seconds));
+        for (next, seconds) in [(None, 60), (at(7), 7), (at(0), 0), (at(-7), 0), (at(86_400), 60)] {
+            assert_eq!(pause(next, now).as_secs(), seconds, "{next:?}");
+        }
+    }
 
     #[test]
     fn no_more_goes_than_has_to() {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod paths;
+mod plugins;
 mod removal;
 mod short;
 
@@ -19,8 +20,15 @@ use super::*;
 
 const AT: &str = "2026-01-17T22:55:32Z";
 
+/// An event as the plugin of its stage publishes it.
 fn event(name: &str, payload: Value) -> NewEvent {
-    NewEvent::new(name.parse().unwrap(), payload)
+    let source = match name.split_once('.').unwrap().0 {
+        "transcription_local" => "audio_transcription_local",
+        "desktop_notification" => "desktop_notifier",
+        "recording" | "plugin" => "core",
+        stage => stage,
+    };
+    NewEvent::new(name.parse().unwrap(), payload).from_source(source)
 }
 
 fn ended(id: &str, origin: &str, track: &str) -> NewEvent {
@@ -232,7 +240,6 @@ fn w13_cleaned_audio_stays_until_it_is_written_down() {
     let mut house = House::new(json!({ "cleanup_delay": 3600 }));
     house.bench.neighbour("noise_reduction", true).neighbour("audio_transcription_local", true);
     house.deliver(ended("a", "device", "a/"));
-    house.deliver(transcribed("a", Path::new("data/recordings/a/transcript.json")));
     house.deliver(cleaned("a", Path::new("data/a.wav")));
     assert_eq!(house.due(), 0);
     house.deliver(transcribed("a", Path::new("data/a.md")));
@@ -343,6 +350,10 @@ fn a_deleted_recording_is_forgotten() {
 
 /// The context of a plugin on a bench, taken out of it: its box lasts as long as the tests.
 fn context() -> Context {
+    context_of(DESCRIPTOR)
+}
+
+fn context_of(descriptor: Descriptor) -> Context {
     static TAKEN: Mutex<Option<Context>> = Mutex::new(None);
     fn build(_: Value, context: Context) -> Result<Box<dyn Plugin>, PluginError> {
         *TAKEN.lock().unwrap() = Some(context.clone());
@@ -352,7 +363,7 @@ fn context() -> Context {
         static LOCK: Mutex<()> = Mutex::new(());
         LOCK.lock().unwrap()
     };
-    let mut bench = Bench::new(Descriptor { build, ..DESCRIPTOR }).unwrap();
+    let mut bench = Bench::new(Descriptor { build, ..descriptor }).unwrap();
     bench.start().unwrap();
     // The folder of the box goes with the last who knows it: the context itself.
     TAKEN.lock().unwrap().take().unwrap()

@@ -25,12 +25,12 @@ fn the_oldest_audio_goes_first_and_only_that_of_recordings_that_are_done() {
     house.deliver(ended_at("running", "2025-01-01T00:00:00Z"));
     house.deliver(ended("client", "client", "mic.wav"));
     house.deliver(transcribed("client", Path::new("data/c.md")));
+    house.bench.neighbour("meeting_notes_local", true);
     house.deliver(ended_at("noting", "2025-02-01T00:00:00Z"));
     house.deliver(transcribed("noting", Path::new("data/n.md")));
     house.deliver(not_noted("meeting_notes_remote", "noting"));
     house.wait(3);
     assert!(young.exists(), "its audio is kept at the end of the work");
-    house.bench.neighbour("meeting_notes_local", true);
     for id in ["a-young", "b-old", "client"] {
         house.deliver(noted("meeting_notes_local", id, Path::new("data/notes.md")));
     }
@@ -70,4 +70,25 @@ fn a_dry_run_says_once_what_would_go() {
     until("the next round", || house.named("cleanup_files.error").pop());
     assert_eq!(house.completed().len(), 2);
     assert!(wav.exists());
+}
+
+#[test]
+fn what_could_not_be_begun_is_not_passed_over() {
+    // Without the permission to publish, no dry run can be told: the commit fails.
+    let permissions = Permissions { publish: &[], ..DESCRIPTOR.permissions };
+    let context = context_of(Descriptor { permissions, ..DESCRIPTOR });
+    files::write(&context.recordings().unwrap().join("a/audio-0000.wav"), b"0123456789").unwrap();
+    let manifest = json!({
+        "recording_id": "a", "files": {}, "own_audio": true, "ended_at": null, "cleaned": false,
+        "transcribed": true, "notes": {}, "notified": false, "due": null, "metadata": {},
+        "correlation_id": "01947662-4e4d-7000-8000-000000000000",
+        "cause": "01947662-4e4d-7000-8000-000000000000",
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let row = Outbox::new().put_json(&state::meeting("a"), &manifest).unwrap();
+    runtime.block_on(context.commit(row)).unwrap();
+    let config = Config { min_free_mib: FULL, dry_run: true, ..Config::default() };
+    let worker = Worker::new(config, context);
+    runtime.block_on(worker.make_room()).unwrap_err();
+    assert_eq!(runtime.block_on(worker.done_with_audio(None)).unwrap().len(), 1);
 }
