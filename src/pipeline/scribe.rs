@@ -12,6 +12,7 @@ use panotti_sdk::{EventType, NewEvent, names, payloads};
 
 use super::queue::{Final, Live, Queue, Work};
 use crate::{
+    audio::WavReader,
     config::{Transcription, Vad},
     error_chain::chain,
     event_log::{Batch, EventLog},
@@ -166,10 +167,16 @@ impl Scribe {
                 channel_labels: recording.labels.clone(),
             })
             .collect();
+        // A track that cannot be read costs that track alone, as long as there is another.
+        let problem = |it: &TrackInput| it.files.iter().find_map(|file| WavReader::open(file).err());
+        let problems: Vec<_> = tracks.iter().filter_map(problem).map(|it| chain(&it)).collect();
+        let readable: Vec<_> = tracks.iter().filter(|it| problem(it).is_none()).cloned().collect();
+        let tracks = if readable.is_empty() { tracks } else { readable };
+        let problem = Some(problems.join("; ")).filter(|it| !it.is_empty());
         match self.transcribe(&recording.id, &tracks, transcriber, || self.queue.cancelled()) {
             // Deleted, or taken up again at the next start.
             _ if self.queue.cancelled() => Ok(()),
-            Ok(transcript) => self.recordings.written_down(&recording.id, &transcript),
+            Ok(transcript) => self.recordings.written_down(&recording.id, &transcript, problem),
             Err(error) => self.recordings.failed(&recording.id, &chain(&error)),
         }
     }

@@ -54,13 +54,21 @@ impl Recordings {
         .await
     }
 
-    /// The final pass is through.
-    pub fn written_down(&self, id: &str, transcript: &Transcript) -> Result<(), Error> {
+    /// The final pass is through; `problem` is what it left out.
+    pub fn written_down(
+        &self,
+        id: &str,
+        transcript: &Transcript,
+        problem: Option<String>,
+    ) -> Result<(), Error> {
         self.0.store.change(id, |recording| {
             recording.enter(State::Done)?;
             // In here, so that a recording that is being deleted gets no file again.
             self.0.files.write_transcript(id, transcript)?;
             recording.duration_ms = recording.duration_ms.max(transcript.duration_ms);
+            if let Some(problem) = &problem {
+                recording.error.get_or_insert_with(|| problem.clone());
+            }
             let payload = payloads::TranscriptionCompleted {
                 recording_id: recording.id.clone(),
                 status: payloads::Completed::Completed,
@@ -77,7 +85,7 @@ impl Recordings {
                 attendees: recording.attendees.clone(),
                 started_at: Some(recording.started_at),
                 files: vec![self.0.files.transcript_path(id).to_string_lossy().into_owned()],
-                problem: None,
+                problem: problem.clone(),
             };
             Ok(vec![self.0.store.event(names::TRANSCRIPTION_COMPLETED, recording, &payload, Cause::End)?])
         })?;

@@ -38,7 +38,7 @@ async fn a_life() {
         confidence: 0.9,
     };
     let transcript = Transcript { segments: vec![segment], duration_ms: 250, ..Transcript::default() };
-    it.app.recordings.written_down(id, &transcript).unwrap();
+    it.app.recordings.written_down(id, &transcript, None).unwrap();
     for (format, kind, has) in [
         ("json", "application/json", "\"Hello.\""),
         ("txt", "text/plain; charset=utf-8", "Hello."),

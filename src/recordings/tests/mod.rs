@@ -91,7 +91,7 @@ async fn a_life() {
 
     let transcript =
         Transcript { segments: vec![said("Hello, all.")], duration_ms: 1500, ..Transcript::default() };
-    it.recordings.written_down(&started.id, &transcript).unwrap();
+    it.recordings.written_down(&started.id, &transcript, None).unwrap();
     assert_eq!(it.recordings.get(&started.id).unwrap().state, State::Done);
     assert_eq!(it.recordings.transcript(&started.id).unwrap(), Some(transcript));
     assert_eq!(
@@ -276,7 +276,7 @@ async fn everything_of_a_meeting_hangs_on_its_start() {
     it.recordings.failed(&id, "no model").unwrap();
     it.recordings.update(&id, Patch { title: Some("Weekly".into()), ..Patch::default() }).await.unwrap();
     it.recordings.transcribe_again(&id).await.unwrap();
-    it.recordings.written_down(&id, &Transcript::default()).unwrap();
+    it.recordings.written_down(&id, &Transcript::default(), None).unwrap();
     it.recordings.delete(&id).await.unwrap();
     let (start, end) = ("recording.started", "recording.ended");
     let expected = [
@@ -320,7 +320,7 @@ async fn payloads_keep_their_released_form() {
     it.recordings.stop(&id).await.unwrap();
     let transcript =
         Transcript { language: "en".into(), model: "m".into(), duration_ms: 1500, ..Transcript::default() };
-    it.recordings.written_down(&id, &transcript).unwrap();
+    it.recordings.written_down(&id, &transcript, None).unwrap();
     it.recordings.update(&id, Patch::default()).await.unwrap();
     it.recordings.delete(&id).await.unwrap();
     let file = it.dir.path().join("recordings").join(&id).join("transcript.json");
