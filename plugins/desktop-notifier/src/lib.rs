@@ -18,7 +18,6 @@ use panotti_sdk::{
         StageError, Urgency,
     },
 };
-
 use tokio::sync::Mutex;
 
 use self::{
