@@ -176,7 +176,7 @@ impl Scribe {
         match self.transcribe(&recording.id, &tracks, transcriber, || self.queue.cancelled()) {
             // Deleted, or taken up again at the next start.
             _ if self.queue.cancelled() => Ok(()),
-            Ok(transcript) => self.recordings.written_down(&recording.id, &transcript, problem),
+            Ok(transcript) => self.recordings.written_down(&recording.id, &transcript, problem.as_deref()),
             Err(error) => self.recordings.failed(&recording.id, &chain(&error)),
         }
     }

@@ -59,15 +59,15 @@ impl Recordings {
         &self,
         id: &str,
         transcript: &Transcript,
-        problem: Option<String>,
+        problem: Option<&str>,
     ) -> Result<(), Error> {
         self.0.store.change(id, |recording| {
             recording.enter(State::Done)?;
             // In here, so that a recording that is being deleted gets no file again.
             self.0.files.write_transcript(id, transcript)?;
             recording.duration_ms = recording.duration_ms.max(transcript.duration_ms);
-            if let Some(problem) = &problem {
-                recording.error.get_or_insert_with(|| problem.clone());
+            if let Some(problem) = problem {
+                recording.error.get_or_insert_with(|| problem.to_owned());
             }
             let payload = payloads::TranscriptionCompleted {
                 recording_id: recording.id.clone(),
@@ -85,9 +85,11 @@ impl Recordings {
                 attendees: recording.attendees.clone(),
                 started_at: Some(recording.started_at),
                 files: vec![self.0.files.transcript_path(id).to_string_lossy().into_owned()],
-                problem: problem.clone(),
+                problem: problem.map(str::to_owned),
             };
-            Ok(vec![self.0.store.event(names::TRANSCRIPTION_COMPLETED, recording, &payload, Cause::End)?])
+            let told = self.0.store.event(names::TRANSCRIPTION_COMPLETED, recording, &payload, Cause::End)?;
+            // By this box, whoever made the audio.
+            Ok(vec![told.from_source("core")])
         })?;
         Ok(())
     }
@@ -113,7 +115,9 @@ impl Recordings {
                 timestamp: Timestamp::now(),
                 error: why.to_owned(),
             };
-            Ok(vec![self.0.store.event(names::TRANSCRIPTION_ERROR, recording, &payload, Cause::End)?])
+            let told = self.0.store.event(names::TRANSCRIPTION_ERROR, recording, &payload, Cause::End)?;
+            // By this box, whoever made the audio.
+            Ok(vec![told.from_source("core")])
         })?;
         Ok(())
     }

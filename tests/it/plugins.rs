@@ -254,7 +254,7 @@ async fn settings_that_cannot_be_used_hurt_nobody_else() {
         ready["failed_plugins"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     assert_eq!(ready["status"], "ready");
     for (name, ..) in BAD_FILES {
-        assert!(failed.contains(&name), "{name}: {ready}");
+        assert!(failed.contains(name), "{name}: {ready}");
     }
     assert_eq!(failed.len(), BAD_FILES.len(), "{ready}");
 

@@ -154,6 +154,7 @@ impl Meeting {
             notes_path,
             notification_sent: channels.iter().any(|it| it.sent),
             config: NotificationConfig { auto_open },
+            problem: problem(&channels),
             channels,
         };
         Some(NotificationCompleted {
@@ -194,4 +195,10 @@ pub(crate) fn title(metadata: &Map<String, Value>, recording_id: &str) -> String
     let of = |key: &str| metadata.get(key)?.as_str().map(str::trim).filter(|it| !it.is_empty());
     let named = of("title").or_else(|| of("eventTitle"));
     named.map_or_else(|| format!("the recording {recording_id}"), |it| format!("\u{201c}{it}\u{201d}"))
+}
+
+/// Which ways did not take a message, and why.
+fn problem(channels: &[NotificationChannel]) -> Option<String> {
+    let failed = channels.iter().filter_map(|it| Some(format!("{}: {}", it.channel, it.error.as_deref()?)));
+    Some(failed.collect::<Vec<_>>().join("; ")).filter(|it| !it.is_empty())
 }

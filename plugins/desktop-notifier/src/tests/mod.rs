@@ -241,6 +241,7 @@ fn w39_the_page_alone_is_no_claim_that_somebody_was_told() {
     bench.deliver(written("meeting_notes_local", "a")).unwrap();
     let told = completions(&bench)[0].payload["desktop_notification"].clone();
     assert_eq!(told["notification_sent"], false);
+    assert!(told["problem"].as_str().is_some_and(|it| it.contains("page")), "{told}");
     assert_eq!(told["channels"][0]["channel"], "page");
     assert_eq!(told["channels"][0]["sent"], false);
     assert!(told["channels"][0]["error"].as_str().unwrap().contains("not known"));

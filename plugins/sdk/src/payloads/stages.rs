@@ -227,6 +227,9 @@ pub struct Notification {
     /// Each way that was tried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<NotificationChannel>,
+    /// Which ways did not take it, for people; absent where all did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// Which files are removed, and when.

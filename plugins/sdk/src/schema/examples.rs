@@ -210,6 +210,7 @@ fn stages() -> Vec<(&'static str, Value)> {
                     "notification_sent": true, "config": { "auto_open": false },
                     "channels": [{ "channel": "page", "sent": true },
                         { "channel": "email", "sent": false, "error": "refused" }],
+                    "problem": "email: refused",
                 }),
             ),
         ),

@@ -38,7 +38,7 @@ impl Plugin for Probe {
                 let other = NewEvent::new(EventName::from_static("recording.deleted"), json!({}));
                 Ok(Outbox::new().put("a", "1").publish(told).publish(other))
             }
-            Some("key") => Ok(Outbox::new().put(&"k".repeat(129), "1").publish(told)),
+            Some("key") => Ok(Outbox::new().put(&"k".repeat(192), "1").publish(told)),
             Some("stop") => {
                 self.0.stopping().await;
                 Ok(Outbox::new())
