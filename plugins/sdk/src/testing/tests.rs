@@ -95,7 +95,7 @@ fn events_and_state_are_committed_together() {
     assert!(matches!(forbidden, HandlerError::Permanent(_)), "{forbidden}");
     assert_eq!(bench.audit(), ["publish `recording.deleted`"]);
     let too_long = bench.deliver(told("key")).unwrap_err();
-    assert!(too_long.to_string().contains("1 to 128 bytes"), "{too_long}");
+    assert!(too_long.to_string().contains("1 to 191 bytes"), "{too_long}");
     assert_eq!(bench.events().len(), 4, "nothing of an outbox that is refused is committed");
     assert_eq!(bench.state().len(), 1);
 }
