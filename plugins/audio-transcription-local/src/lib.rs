@@ -38,12 +38,12 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         "recording.ended",
         "recording.transcription_requested",
         "recording.deleted",
-        "transcription_local.requested",
+        "audio_transcription_local.requested",
         "noise_reduction.*",
         "plugin.state_changed",
     ],
     permissions: Permissions {
-        publish: &["transcription_local.*"],
+        publish: &["transcription_local.*", "audio_transcription_local.*"],
         services: &[Service::Events, Service::Recordings, Service::Transcriber],
         directories: &["config:output_directory"],
         ..Permissions::NONE
@@ -318,7 +318,8 @@ fn failed(id: &str, error: &str, timestamp: Timestamp) -> NewEvent {
 
 /// Of the events that lead to a transcript; the others leave nobody waiting.
 fn given_up(event: &Event, error: &str) -> Option<NewEvent> {
-    let wants = ["recording.ended", "recording.transcription_requested", "transcription_local.requested"];
+    let wants =
+        ["recording.ended", "recording.transcription_requested", "audio_transcription_local.requested"];
     let leads = wants.contains(&event.name.as_str()) || event.name.as_str().starts_with("noise_reduction.");
     let id = event.payload.get("recording_id")?.as_str()?;
     leads.then(|| failed(id, error, event.context.timestamp))

@@ -277,7 +277,7 @@ fn when_the_cleaner_goes_what_waits_is_written_down() {
         [bench.deliver(stopped("disabled")).unwrap(), bench.deliver(stopped("failed")).unwrap()].concat();
     assert_eq!(wanted.len(), 2);
     for it in &wanted {
-        assert_eq!(it.name.as_str(), "transcription_local.requested");
+        assert_eq!(it.name.as_str(), "audio_transcription_local.requested");
         assert_eq!(
             it.context.correlation_id, meeting.context.correlation_id,
             "the meeting's, not the plugin's"

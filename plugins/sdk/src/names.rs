@@ -42,8 +42,6 @@ events! {
         TRANSCRIPTION_COMPLETED = "transcription_local.completed": TranscriptionCompleted,
         /// A recording could not be written down.
         TRANSCRIPTION_ERROR = "transcription_local.error": TranscriptionError,
-        /// A recording that waited for cleaned audio is to be written down without it.
-        TRANSCRIPTION_WANTED = "transcription_local.requested": TranscriptionWanted,
         /// The microphone runs.
         CAPTURE_OPENED = "capture.opened": CaptureOpened,
         /// The microphone is gone and is being looked for.
@@ -92,6 +90,10 @@ events! {
         NOISE_REDUCTION_COMPLETED = "noise_reduction.completed": NoiseReductionCompleted,
         /// It could not be cleaned.
         NOISE_REDUCTION_ERROR = "noise_reduction.error": NoiseReductionError,
+    }
+    "audio_transcription_local" {
+        /// A recording that waited for cleaned audio is to be written down without it.
+        TRANSCRIPTION_WANTED = "audio_transcription_local.requested": TranscriptionWanted,
     }
     "meeting_notes_local" {
         /// Notes were written on this box.

@@ -73,7 +73,7 @@ fn recordings() -> Vec<(&'static str, Value)> {
                 "files": ["x.json", "x.srt"], "problem": "no far end",
             }),
         ),
-        ("transcription_local.requested", json!({ "recording_id": ID })),
+        ("audio_transcription_local.requested", json!({ "recording_id": ID })),
         (
             "meeting_notes_local.requested",
             json!({
