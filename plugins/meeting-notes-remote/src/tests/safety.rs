@@ -85,7 +85,7 @@ fn w31_the_timeout_of_the_settings_counts() {
     let (bench, server) = with_server("anthropic", json!({ "timeout": 1 }), |_| Answer::Silence);
     let error = failure(&bench);
     assert!(error.to_string().contains("has not answered within 1 s"), "{error}");
-    assert_eq!(server.asked().len(), 4);
+    assert!(server.asked().len() >= 4, "each attempt asks");
 }
 
 #[test]
