@@ -168,9 +168,13 @@ impl Scribe {
             })
             .collect();
         // A track that cannot be read costs that track alone, as long as there is another.
-        let problem = |it: &TrackInput| it.files.iter().find_map(|file| WavReader::open(file).err());
-        let problems: Vec<_> = tracks.iter().filter_map(problem).map(|it| chain(&it)).collect();
-        let readable: Vec<_> = tracks.iter().filter(|it| problem(it).is_none()).cloned().collect();
+        let mut problems = Vec::new();
+        let mut is_readable = |it: &&TrackInput| {
+            let problem = it.files.iter().find_map(|file| WavReader::open(file).err());
+            problems.extend(problem.as_ref().map(|it| chain(it)));
+            problem.is_none()
+        };
+        let readable: Vec<_> = tracks.iter().filter(&mut is_readable).cloned().collect();
         let tracks = if readable.is_empty() { tracks } else { readable };
         let problem = Some(problems.join("; ")).filter(|it| !it.is_empty());
         match self.transcribe(&recording.id, &tracks, transcriber, || self.queue.cancelled()) {

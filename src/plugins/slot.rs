@@ -1,5 +1,5 @@
 //! One plugin's place: its life, its settings, and the instance while there is one. Owns starting and
-//! stopping it in order, and watching it; leaves deciding what runs to `mod` and `plan`.
+//! stopping it in order, and watching it; leaves deciding what runs to `manager` and `plan`.
 
 use std::{
     collections::VecDeque,

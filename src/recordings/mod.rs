@@ -111,7 +111,8 @@ impl fmt::Debug for Inner {
 
 impl Recordings {
     /// Opens the store and takes up what a crash left. `labels` name the channels of new recordings. What
-    /// is `left_to_plugin` is done by whoever handles the events; the core does the rest. Commands for the pipeline arrive at the receiver, first those for what a crash left.
+    /// is `left_to_plugin` is done by whoever handles the events; the core does the rest. Commands for the
+    /// pipeline arrive at the receiver, first those for what a crash left.
     pub fn open(
         log: EventLog,
         dir: &Path,

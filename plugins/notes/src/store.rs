@@ -1,7 +1,7 @@
 //! Files and state of the plugins that write notes. Owns reading the transcript, writing the notes' file, what
 //! is remembered of a recording and removing all of it; leaves what stands in the notes to others.
 //!
-//! State: the recording's id itself is the key, because an id may be as long as a key.
+//! State: the recording's id itself is the key.
 
 use std::{
     fs,
