@@ -16,7 +16,7 @@ use std::{
 use panotti::{
     audio::WavReader,
     config,
-    speech::{Effort, Listener, load, word_error_rate},
+    speech::{Effort, How, Listener, load, word_error_rate},
 };
 
 /// A file and what is said in it.
@@ -41,7 +41,7 @@ fn main() {
                 listener.push(&samples, &mut utterances);
                 listener.flush(&mut utterances);
                 for utterance in &utterances {
-                    let segments = transcriber.transcribe(utterance, effort).unwrap();
+                    let segments = transcriber.transcribe(utterance, &How::of(effort)).unwrap();
                     said.extend(segments.into_iter().map(|it| it.text));
                 }
                 seconds += began.elapsed().as_secs_f64();

@@ -23,6 +23,7 @@ use crate::{
     data_dir,
     event_log::{Batch, EventLog},
     http::{self, Access},
+    live::Live,
     pipeline::Pipeline,
     plugins::{PLUGINS, Plugins, Site},
     recordings::{self, Recordings},
@@ -81,7 +82,8 @@ impl Daemon {
             credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into),
         };
         let (desk, requests) = speech::desk();
-        let plugins = Plugins::start(PLUGINS, site, desk, &log, &bus, runtime.handle())
+        let live = Arc::new(Live::default());
+        let plugins = Plugins::start(PLUGINS, site, desk.clone(), &log, &bus, runtime.handle())
             .context("cannot start the plugins")?;
         let keys = Keys::new(log.clone(), std::env::var("API_KEY").ok().filter(|it| !it.is_empty()));
         let (recordings, commands) =
@@ -101,7 +103,7 @@ impl Daemon {
         let address = listener.local_addr().context("cannot read the address listened on")?;
 
         let upkeep = Upkeep::start(&config, &log, &bus).context("cannot start the upkeep of the log")?;
-        let pipeline = Pipeline::start(&config, &recordings, commands, requests, &log, &status)?;
+        let pipeline = Pipeline::start(&config, &recordings, commands, requests, &live, &log, &status)?;
         let app = http::App {
             recordings: recordings.clone(),
             log: log.clone(),
@@ -109,6 +111,8 @@ impl Daemon {
             plugins: plugins.clone(),
             keys,
             status: status.clone(),
+            live,
+            desk,
             config: Arc::new(config),
             access,
             started: Instant::now(),

@@ -7,6 +7,7 @@ pub fn built_with() -> Vec<&'static str> {
         ("io-uring", cfg!(feature = "io-uring")),
         ("systemd", cfg!(feature = "systemd")),
         ("whisper", cfg!(feature = "whisper")),
+        ("diarizer", cfg!(feature = "diarizer")),
         ("demo", cfg!(feature = "demo")),
         ("memory-accounting", cfg!(feature = "memory-accounting")),
         ("plugin-example", cfg!(feature = "plugin-example")),
@@ -17,6 +18,7 @@ pub fn built_with() -> Vec<&'static str> {
         ("plugin-meeting-notes-local", cfg!(feature = "plugin-meeting-notes-local")),
         ("plugin-meeting-notes-remote", cfg!(feature = "plugin-meeting-notes-remote")),
         ("plugin-noise-reduction", cfg!(feature = "plugin-noise-reduction")),
+        ("plugin-wyoming", cfg!(feature = "plugin-wyoming")),
         ("cuda", cfg!(feature = "cuda")),
         ("vulkan", cfg!(feature = "vulkan")),
     ];

@@ -11,6 +11,7 @@
 //! | `systemd` | telling the service manager how we are |
 //! | `error_chain` | an error and its causes in one line |
 //! | `status` | counters and gauges anyone may read |
+//! | `live` | captions that still change |
 //! | `audio` | sound in (ALSA, WAV files), rings, resampling, sound to disk |
 //! | `speech` | finding speech, writing it down, forms of a transcript |
 //! | `event_log` | the durable log in LMDB |
@@ -47,6 +48,7 @@ pub mod features;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod http;
+pub mod live;
 pub mod logging;
 pub mod pipeline;
 pub mod plugins;

@@ -101,11 +101,12 @@ fn one(
     let channel_labels = if labels.len() == channels { labels.clone() } else { Vec::new() };
     let track = TrackInput { files: vec![path.into()], label: None, channel_labels };
     let bar = Bar::new(path);
-    let mut on_progress = |it: speech::Progress| {
+    let mut on_progress = |it: speech::Progress, _: &[speech::Segment]| {
         bar.show(it);
         ControlFlow::Continue(())
     };
-    let transcript = transcribe_files(&[track], &config.vad, transcriber, &mut on_progress)?;
+    let transcript =
+        transcribe_files(&[track], &speech::Hints::default(), &config.vad, transcriber, &mut on_progress)?;
     bar.0.finish_and_clear();
     write(args, path, &transcript)
 }

@@ -46,9 +46,11 @@ use crate::{
     bus::Bus,
     config::Config,
     event_log::EventLog,
+    live::Live,
     plugins::Plugins,
     recordings::Recordings,
     security::{Keys, Role},
+    speech::Desk,
     status::Status,
 };
 
@@ -73,6 +75,10 @@ pub struct App {
     pub keys: Keys,
     /// Counters and gauges.
     pub status: Arc<Status>,
+    /// Captions that still change.
+    pub live: Arc<Live>,
+    /// Where audio is handed in to be written down.
+    pub desk: Desk,
     /// The configuration.
     pub config: Arc<Config>,
     /// Whether keys are asked for.

@@ -114,11 +114,11 @@ impl Ear {
 
     fn hand_on(&mut self) {
         let Some(job) = &mut self.job else { return };
-        for heard in &mut job.lanes {
+        for (lane, heard) in job.lanes.iter_mut().enumerate() {
             for mut utterance in heard.found.drain(..) {
                 utterance.start_sample += heard.base;
                 let label = heard.lane.label.clone();
-                self.queue.live(Live { recording: job.id.clone(), label, utterance });
+                self.queue.live(Live { recording: job.id.clone(), lane, label, utterance });
             }
         }
     }

@@ -36,8 +36,9 @@ use crate::{
     config::Config,
     error_chain::chain,
     event_log::{Batch, EventLog},
+    live::Live,
     recordings::{Command, Recordings},
-    speech::{self, Listener, Requests},
+    speech::{self, Listener, Request, Requests},
     status::{CaptureState, Status},
 };
 use queue::Queue;
@@ -85,6 +86,7 @@ impl Pipeline {
         recordings: &Recordings,
         commands: UnboundedReceiver<Command>,
         requests: Requests,
+        live: &Arc<Live>,
         log: &EventLog,
         status: &Arc<Status>,
     ) -> Result<Self, Error> {
@@ -118,6 +120,8 @@ impl Pipeline {
             recordings: recordings.clone(),
             log: log.clone(),
             status: status.clone(),
+            live: live.clone(),
+            model: requests.model,
         };
 
         let (to_recorder, recorder_marks) = mpsc::channel();
@@ -145,7 +149,7 @@ impl Pipeline {
         let control = Control { status: status.clone(), to_recorder, to_ear, queue: queue.clone() };
         let handed_in = queue.clone();
         // These end by themselves when the last sender is gone: the desk, `Recordings`, and capture.
-        spawn("desk", move || hand_in(requests, &handed_in))?;
+        spawn("desk", move || hand_in(requests.incoming, &handed_in))?;
         spawn("control", move || control.run(commands))?;
         let log = log.clone();
         spawn("notices", move || tell_notices(&notices, &log))?;
@@ -265,7 +269,7 @@ impl Control {
 }
 
 /// From the desk to the queue, where the order is made.
-fn hand_in(mut requests: Requests, queue: &Queue) {
+fn hand_in(mut requests: UnboundedReceiver<Request>, queue: &Queue) {
     while let Some(request) = requests.blocking_recv() {
         queue.request(request);
     }

@@ -19,6 +19,8 @@ const MOST_WAITING: usize = 120 * SAMPLE_RATE_HZ as usize;
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) recording: String,
+    /// Which of its microphones.
+    pub(super) lane: usize,
     pub(super) label: Option<String>,
     pub(super) utterance: Utterance,
 }
@@ -33,6 +35,8 @@ pub(super) enum Work {
         skipped_ms: u64,
         waiting_ms: u64,
     },
+    /// Audio of no recording, for which somebody waits.
+    Urgent(Request),
     Final(Final),
 }
 
@@ -41,25 +45,29 @@ pub(super) enum Work {
 pub(super) enum Final {
     /// A recording, by the core itself.
     Recording(String),
-    /// What somebody handed in.
-    Request(Request),
+    /// What somebody handed in for one.
+    Request { recording: String, request: Request },
 }
 
 impl Final {
     fn recording(&self) -> &str {
         match self {
             Self::Recording(id) => id,
-            Self::Request(request) => &request.recording_id,
+            Self::Request { recording, .. } => recording,
         }
     }
 
     /// Says to who asked that it will not be done.
     fn refuse(self, error: DeskError) {
-        if let Self::Request(request) = self {
-            // Who asked may have gone.
-            request.reply.send(Err(error)).ok();
+        if let Self::Request { request, .. } = self {
+            refuse(request, error);
         }
     }
+}
+
+fn refuse(request: Request, error: DeskError) {
+    // Who asked may have gone.
+    request.reply.send(Err(error)).ok();
 }
 
 /// The queue; one reader, any number of writers.
@@ -75,6 +83,7 @@ struct Waiting {
     live: VecDeque<Live>,
     live_samples: usize,
     skipped: Option<(String, usize)>,
+    urgent: VecDeque<Request>,
     finals: VecDeque<Final>,
     running: Option<String>,
     cancelled: bool,
@@ -113,9 +122,12 @@ impl Queue {
     pub(super) fn request(&self, request: Request) {
         let mut waiting = self.lock();
         if waiting.closed {
-            return Final::Request(request).refuse(DeskError::Closed);
+            return refuse(request, DeskError::Closed);
         }
-        waiting.finals.push_back(Final::Request(request));
+        match request.recording_id.clone() {
+            Some(recording) => waiting.finals.push_back(Final::Request { recording, request }),
+            None => waiting.urgent.push_back(request),
+        }
         self.changed(&waiting);
     }
 
@@ -137,6 +149,7 @@ impl Queue {
         let mut waiting = self.lock();
         waiting.closed = true;
         waiting.finals.drain(..).for_each(|it| it.refuse(DeskError::Closed));
+        waiting.urgent.drain(..).for_each(|it| refuse(it, DeskError::Closed));
         drop(waiting);
         self.wake.notify_all();
     }
@@ -149,7 +162,7 @@ impl Queue {
             if waiting.closed {
                 return None;
             }
-            if let Some(work) = waiting.next_live() {
+            if let Some(work) = waiting.next_live().or_else(|| waiting.next_urgent()) {
                 self.changed(&waiting);
                 return Some(work);
             }
@@ -162,10 +175,10 @@ impl Queue {
         }
     }
 
-    /// A caption that should go before the running final pass.
-    pub(super) fn next_live(&self) -> Option<Work> {
+    /// What should go before the running work: captions, and before a final pass what somebody waits for.
+    pub(super) fn meanwhile(&self, of_final: bool) -> Option<Work> {
         let mut waiting = self.lock();
-        let work = waiting.next_live();
+        let work = waiting.next_live().or_else(|| of_final.then(|| waiting.next_urgent()).flatten());
         self.changed(&waiting);
         work
     }
@@ -174,6 +187,11 @@ impl Queue {
     pub(super) fn cancelled(&self) -> bool {
         let waiting = self.lock();
         waiting.cancelled || waiting.closed
+    }
+
+    /// Whether nothing more is to be done.
+    pub(super) fn closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// Whether the recording of the running final pass is gone.
@@ -198,6 +216,10 @@ impl Waiting {
         Some(live)
     }
 
+    fn next_urgent(&mut self) -> Option<Work> {
+        self.urgent.pop_front().map(Work::Urgent)
+    }
+
     fn next_live(&mut self) -> Option<Work> {
         if let Some((recording, samples)) = self.skipped.take() {
             let (skipped_ms, waiting_ms) = (ms(samples), ms(self.live_samples));
@@ -217,7 +239,12 @@ mod tests {
 
     fn live(recording: &str, seconds: usize) -> Live {
         let samples = vec![0.0; seconds * SAMPLE_RATE_HZ as usize];
-        Live { recording: recording.into(), label: None, utterance: Utterance { start_sample: 0, samples } }
+        Live {
+            recording: recording.into(),
+            lane: 0,
+            label: None,
+            utterance: Utterance { start_sample: 0, samples },
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use panotti_sdk::{
-    AudioTrack, BoxFuture, ContextError, Descriptor, Event, Filter, NewEvent, Outbox, SecretText, Service,
-    Work, async_trait, files,
+    AudioTrack, BoxFuture, ContextError, Descriptor, Dictation, Event, Filter, NewEvent, Outbox, SecretText,
+    Service, SpeechModel, Work, async_trait, files,
     filter::Topic,
     names,
     payloads::{PluginPermissionDenied, Transcript},
@@ -20,7 +20,7 @@ use crate::{
     bus::Effects,
     error_chain::chain,
     event_log::{Batch, EventLog, Put, Table},
-    speech::{Desk, DeskError, TrackInput},
+    speech::{Desk, DeskError, Hints, TrackInput},
 };
 
 /// Longest key of a plugin's state, bytes: with the plugin's name it fits a row's key.
@@ -199,13 +199,15 @@ impl panotti_sdk::Host for PluginHost {
 
     fn transcribe(
         &self,
-        recording_id: String,
-        tracks: Vec<AudioTrack>,
+        recording_id: Option<String>,
+        dictation: Dictation,
     ) -> BoxFuture<Result<Transcript, ContextError>> {
         if let Err(refused) = self.allow(Service::Transcriber, "transcriber") {
             return Box::pin(async { Err(refused) });
         }
         let desk = self.services.desk.clone();
+        let Dictation { tracks, language, prompt } = dictation;
+        let hints = Hints { language, prompt };
         let tracks = tracks.into_iter().map(|AudioTrack { files, label, channel_labels }| TrackInput {
             files,
             label,
@@ -213,7 +215,7 @@ impl panotti_sdk::Host for PluginHost {
         });
         let tracks = tracks.collect();
         Box::pin(async move {
-            match desk.transcribe(recording_id, tracks).await {
+            match desk.transcribe(recording_id, tracks, hints, None).await {
                 Ok(transcript) => Ok(transcript),
                 Err(error @ DeskError::Closed) => {
                     Err(ContextError::Host { what: "write audio down", source: error.into() })
@@ -223,6 +225,10 @@ impl panotti_sdk::Host for PluginHost {
                 Err(error) => Err(ContextError::Service { service: "transcriber", reason: chain(&error) }),
             }
         })
+    }
+
+    fn speech_model(&self) -> Option<SpeechModel> {
+        self.services.desk.model()
     }
 
     fn expects(&self, name: &str) -> bool {

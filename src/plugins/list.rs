@@ -22,6 +22,8 @@ pub const PLUGINS: &[Descriptor] = &[
     panotti_meeting_notes_remote::DESCRIPTOR,
     #[cfg(feature = "plugin-noise-reduction")]
     panotti_noise_reduction::DESCRIPTOR,
+    #[cfg(feature = "plugin-wyoming")]
+    panotti_wyoming::DESCRIPTOR,
 ];
 
 /// A plugin of ours, in this binary or not.
@@ -43,4 +45,5 @@ pub const KNOWN: &[Known] = &[
     Known { name: "meeting_notes_local", feature: "plugin-meeting-notes-local" },
     Known { name: "meeting_notes_remote", feature: "plugin-meeting-notes-remote" },
     Known { name: "noise_reduction", feature: "plugin-noise-reduction" },
+    Known { name: "wyoming", feature: "plugin-wyoming" },
 ];

@@ -3,7 +3,10 @@
 //!
 //! All audio in here is 16 kHz mono `f32`, full scale ±1.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use crate::config;
 
@@ -51,6 +54,8 @@ impl Utterance {
 /// How careful one transcription is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
+    /// Greedy and once, of speech that goes on: shown for a second, then replaced.
+    Partial,
     /// Greedy, encoder context fitted to the utterance, heard again where a word is doubtful: somebody waits
     /// for the caption.
     Live,
@@ -58,10 +63,37 @@ pub enum Effort {
     Final,
 }
 
+/// What is known before anything is heard.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// The language spoken, ISO 639-1; the configured one when not given.
+    pub language: Option<String>,
+    /// Words that are likely to be said: the meeting's title, names.
+    pub prompt: Option<String>,
+}
+
+/// How one utterance is to be written down.
+#[derive(Debug, Clone)]
+pub struct How {
+    /// How careful.
+    pub effort: Effort,
+    /// What is known of it.
+    pub hints: Arc<Hints>,
+    /// Set by another thread when nobody wants it any more.
+    pub abandon: Arc<AtomicBool>,
+}
+
+impl How {
+    /// With `effort`, knowing nothing, to its end.
+    pub fn of(effort: Effort) -> Self {
+        Self { effort, hints: Arc::default(), abandon: Arc::default() }
+    }
+}
+
 /// Writes speech down.
 pub trait Transcriber: Send {
     /// What `utterance` says; times are ms from where listening began. An empty list when nothing is said.
-    fn transcribe(&mut self, utterance: &Utterance, effort: Effort) -> Result<Vec<Segment>, TranscribeError>;
+    fn transcribe(&mut self, utterance: &Utterance, how: &How) -> Result<Vec<Segment>, TranscribeError>;
 
     /// The model's name, for transcripts and status.
     fn name(&self) -> String;
@@ -69,6 +101,11 @@ pub trait Transcriber: Send {
     /// The language it writes, ISO 639-1, or `auto` where the model decides.
     fn language(&self) -> String {
         "en".into()
+    }
+
+    /// The languages it can write, ISO 639-1 where that has a code.
+    fn languages(&self) -> Vec<String> {
+        vec![self.language()]
     }
 
     /// What computes: `cpu`, `cuda`, `vulkan`.
@@ -89,10 +126,16 @@ pub fn load(config: &config::Transcription, models_dir: &Path) -> Result<Box<dyn
 
 /// An utterance could not be written down.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot transcribe {samples} samples: {reason}")]
-pub struct TranscribeError {
-    /// Length of the utterance, samples.
-    pub samples: usize,
-    /// What the engine said.
-    pub reason: String,
+pub enum TranscribeError {
+    /// The engine failed.
+    #[error("cannot transcribe {samples} samples: {reason}")]
+    Engine {
+        /// Length of the utterance, samples.
+        samples: usize,
+        /// What it said.
+        reason: String,
+    },
+    /// Nobody wants it any more.
+    #[error("nobody waits for this utterance any more")]
+    Abandoned,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Effort, SAMPLE_RATE_HZ, Segment, TranscribeError, Transcriber, Utterance, Word};
+use super::{How, SAMPLE_RATE_HZ, Segment, TranscribeError, Transcriber, Utterance, Word};
 
 /// Gives one text per utterance, in order; nothing is said once the texts are used up. The words are
 /// spread evenly over the utterance.
@@ -19,7 +19,7 @@ impl ScriptedTranscriber {
 }
 
 impl Transcriber for ScriptedTranscriber {
-    fn transcribe(&mut self, utterance: &Utterance, _: Effort) -> Result<Vec<Segment>, TranscribeError> {
+    fn transcribe(&mut self, utterance: &Utterance, _: &How) -> Result<Vec<Segment>, TranscribeError> {
         let text = self.texts.pop_front().unwrap_or_default();
         let parts: Vec<&str> = text.split_whitespace().collect();
         if parts.is_empty() {

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("features", &[]),
     ("systemd", &[]),
     ("logging", &["config", "systemd"]),
+    ("live", &[]),
     ("audio", &["config", "error_chain", "status"]),
     ("speech", &["config", "error_chain", "status", "audio"]),
     ("event_log", &["config", "error_chain", "status"]),
@@ -25,7 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("plugins", &["config", "error_chain", "status", "speech", "event_log", "bus"]),
     ("security", &["config", "error_chain", "status", "event_log"]),
     ("recordings", &["config", "error_chain", "status", "audio", "speech", "event_log", "bus"]),
-    ("pipeline", &["config", "error_chain", "status", "audio", "speech", "event_log", "recordings"]),
+    ("pipeline", &["config", "error_chain", "status", "live", "audio", "speech", "event_log", "recordings"]),
     (
         "http",
         &[
@@ -33,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "error_chain",
             "features",
             "status",
+            "live",
             "audio",
             "speech",
             "event_log",
@@ -89,7 +91,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Folders of `plugins` that are no plugins: what they are written with.
-const LIBRARIES: [&str; 2] = ["sdk", "notes"];
+const LIBRARIES: [&str; 3] = ["sdk", "notes", "diarizer"];
 
 const MOST_LINES: usize = 400;
 const MOST_BYTES: u64 = 12 << 20;

@@ -147,7 +147,7 @@ fn w18_each_track_is_heard_once() {
     let bench = talking();
     bench.deliver(event("a")).unwrap();
     let asked = bench.asked_of_transcriber();
-    let heard: Vec<_> = asked.iter().flat_map(|it| &it.1).flat_map(|it| &it.files).collect();
+    let heard: Vec<_> = asked.iter().flat_map(|it| &it.1.tracks).flat_map(|it| &it.files).collect();
     let recordings = bench.data_directory().join("recordings");
     assert_eq!(heard, [&recordings.join("m.wav"), &recordings.join("s.wav")]);
 }
@@ -227,7 +227,7 @@ fn cleaned_audio_is_waited_for_and_used() {
     assert!(bench.deliver(event("a")).unwrap().is_empty());
     assert!(bench.asked_of_transcriber().is_empty());
     completed(&bench.deliver(cleaned("a", Some("/cleaned.wav"))).unwrap());
-    let heard: Vec<_> = bench.asked_of_transcriber().into_iter().flat_map(|it| it.1).collect();
+    let heard: Vec<_> = bench.asked_of_transcriber().into_iter().flat_map(|it| it.1.tracks).collect();
     assert_eq!(heard[0].files, [PathBuf::from("/cleaned.wav")]);
     assert!(heard[1].files[0].ends_with("s.wav"));
     // It is done: another word about it changes nothing.
@@ -251,7 +251,7 @@ fn w3_audio_that_could_not_be_cleaned_is_written_down_as_it_is() {
     let failed =
         NoiseReductionError { recording_id: "a".into(), noise_reduction: stage, metadata: Map::new() };
     completed(&bench.deliver(NewEvent::of(names::NOISE_REDUCTION_ERROR, &failed)).unwrap());
-    assert!(bench.asked_of_transcriber()[0].1[0].files[0].ends_with("m.wav"));
+    assert!(bench.asked_of_transcriber()[0].1.tracks[0].files[0].ends_with("m.wav"));
 }
 
 #[test]

@@ -36,12 +36,15 @@ pub trait Host: Send + Sync {
     fn recordings(&self) -> Result<PathBuf, ContextError>;
     /// The directory below which the box keeps everything.
     fn data_directory(&self) -> PathBuf;
-    /// Writes `tracks` of a recording down, merged; the box's live captions go first.
+    /// Writes audio down, merged; the box's live captions go first. Audio that is of no recording is waited
+    /// for by somebody: it goes before recordings.
     fn transcribe(
         &self,
-        recording_id: String,
-        tracks: Vec<AudioTrack>,
+        recording_id: Option<String>,
+        dictation: Dictation,
     ) -> BoxFuture<Result<Transcript, ContextError>>;
+    /// The model that writes audio down, while there is one.
+    fn speech_model(&self) -> Option<SpeechModel>;
     /// Whether a plugin called `name` is to run here and has not failed.
     fn expects(&self, name: &str) -> bool;
     /// Runs `work` on a thread for such.
@@ -253,7 +256,23 @@ impl Context {
         recording_id: &str,
         tracks: Vec<AudioTrack>,
     ) -> Result<Transcript, ContextError> {
-        self.host.transcribe(recording_id.to_owned(), tracks).await
+        let dictation = Dictation { tracks, ..Dictation::default() };
+        self.host.transcribe(Some(recording_id.to_owned()), dictation).await
+    }
+
+    /// Writes audio down that is of no recording and for which somebody waits: before recordings, after
+    /// captions. Needs [`Service::Transcriber`](crate::Service::Transcriber). Dropping the future takes it
+    /// back.
+    ///
+    /// # Errors
+    /// As [`Self::transcribe`].
+    pub async fn dictate(&self, dictation: Dictation) -> Result<Transcript, ContextError> {
+        self.host.transcribe(None, dictation).await
+    }
+
+    /// The model that writes audio down; `None` while there is none, or it is being read.
+    pub fn speech_model(&self) -> Option<SpeechModel> {
+        self.host.speech_model()
     }
 
     /// Whether the events of a plugin called `name` are to be expected: it is compiled in, enabled and has
@@ -285,6 +304,26 @@ impl Context {
     pub fn stopping(&self) -> BoxFuture<()> {
         self.host.stopping()
     }
+}
+
+/// Audio to be written down, and what is known of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dictation {
+    /// The audio.
+    pub tracks: Vec<AudioTrack>,
+    /// The language spoken, ISO 639-1; the configured one when not given.
+    pub language: Option<String>,
+    /// Words that are likely to be said, as a sentence.
+    pub prompt: Option<String>,
+}
+
+/// What writes audio down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpeechModel {
+    /// Its name: `base.en-q5_1`.
+    pub name: String,
+    /// The languages it knows, ISO 639-1 where that has a code.
+    pub languages: Vec<String>,
 }
 
 /// Sound that belongs together, to be written down.

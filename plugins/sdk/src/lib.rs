@@ -6,6 +6,7 @@ pub mod conformance;
 mod context;
 mod delivery;
 mod descriptor;
+pub mod diarizer;
 mod event;
 pub mod files;
 pub mod filter;
@@ -19,7 +20,9 @@ pub mod testing;
 pub mod transcript;
 
 pub use async_trait::async_trait;
-pub use context::{AudioTrack, BoxFuture, Context, ContextError, Host, SecretRef, SecretText, Work};
+pub use context::{
+    AudioTrack, BoxFuture, Context, ContextError, Dictation, Host, SecretRef, SecretText, SpeechModel, Work,
+};
 pub use delivery::{Delivery, HandlerError};
 pub use descriptor::{
     Configured, Dependency, Descriptor, GivenUp, HOST_SETTINGS, Permissions, Route, Service,

@@ -77,9 +77,9 @@ fn app(dir: &std::path::Path, admin: Option<&str>, access: Access) -> App {
         recordings_dir: config.storage.recordings_dir(),
         credentials_dir: None,
     };
+    let (desk, _) = crate::speech::desk();
     let plugins =
-        Plugins::start(&[], site, crate::speech::desk().0, &log, &bus, &tokio::runtime::Handle::current())
-            .unwrap();
+        Plugins::start(&[], site, desk.clone(), &log, &bus, &tokio::runtime::Handle::current()).unwrap();
     let (recordings, mut commands) =
         Recordings::open(log.clone(), &config.storage.recordings_dir(), Vec::new(), Box::new(|| false))
             .unwrap();
@@ -105,6 +105,8 @@ fn app(dir: &std::path::Path, admin: Option<&str>, access: Access) -> App {
         bus,
         plugins,
         status: Arc::default(),
+        live: Arc::default(),
+        desk,
         config: Arc::new(config),
         access,
         started: Instant::now(),

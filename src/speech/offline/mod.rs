@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Effort, Error, Lane, Listener, SAMPLE_RATE_HZ, Segment, Transcriber, Transcript, Utterance};
+use super::{
+    Effort, Error, Hints, How, Lane, Listener, SAMPLE_RATE_HZ, Segment, Transcriber, Transcript, Utterance,
+};
 use crate::{
     audio::{Resampler, StreamFormat, WavReader},
     config,
@@ -34,19 +36,21 @@ pub struct Progress {
 }
 
 /// Writes down everything that is said in `tracks`, with times from the start of each. `on_progress` is
-/// asked after every utterance and at least once per 10 s of audio; when it breaks, the result is
+/// asked after every utterance, of which it gets the segments, and at least once per 10 s of audio; when it breaks, the result is
 /// [`Error::Cancelled`].
 pub fn transcribe_files(
     tracks: &[TrackInput],
+    hints: &Hints,
     vad: &config::Vad,
     transcriber: &mut dyn Transcriber,
-    on_progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    on_progress: &mut dyn FnMut(Progress, &[Segment]) -> ControlFlow<()>,
 ) -> Result<Transcript, Error> {
     let mut total_ms = 0;
     for path in tracks.iter().flat_map(|it| &it.files) {
         total_ms += WavReader::open(path).map_err(|it| unreadable(path, it))?.info().duration_ms();
     }
     let mut job = Job {
+        how: How { hints: hints.clone().into(), ..How::of(Effort::Final) },
         vad,
         transcriber,
         on_progress,
@@ -70,9 +74,10 @@ fn unreadable(path: &Path, source: impl std::error::Error + Send + Sync + 'stati
 }
 
 struct Job<'a> {
+    how: How,
     vad: &'a config::Vad,
     transcriber: &'a mut dyn Transcriber,
-    on_progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+    on_progress: &'a mut dyn FnMut(Progress, &[Segment]) -> ControlFlow<()>,
     progress: Progress,
     segments: Vec<Segment>,
 }
@@ -126,7 +131,7 @@ impl Job<'_> {
                 since_report += 1;
                 if since_report >= 10 {
                     since_report = 0;
-                    self.report()?;
+                    self.report(0)?;
                 }
             }
         }
@@ -136,11 +141,13 @@ impl Job<'_> {
             lane.listener.flush(&mut utterances);
             self.write(lane, &utterances)?;
         }
-        self.report()
+        self.report(0)
     }
 
-    fn report(&mut self) -> Result<(), Error> {
-        match (self.on_progress)(self.progress) {
+    /// Tells how far it is, and of the last `new` segments.
+    fn report(&mut self, new: usize) -> Result<(), Error> {
+        let said = &self.segments[self.segments.len() - new..];
+        match (self.on_progress)(self.progress, said) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Cancelled),
         }
@@ -168,12 +175,13 @@ impl Job<'_> {
 
     fn write(&mut self, lane: &Heard, utterances: &[Utterance]) -> Result<(), Error> {
         for utterance in utterances {
-            let mut segments = self.transcriber.transcribe(utterance, Effort::Final)?;
+            let mut segments = self.transcriber.transcribe(utterance, &self.how)?;
             for segment in &mut segments {
                 segment.speaker.clone_from(&lane.lane.label);
             }
+            let new = segments.len();
             self.segments.append(&mut segments);
-            self.report()?;
+            self.report(new)?;
         }
         Ok(())
     }

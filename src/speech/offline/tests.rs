@@ -25,8 +25,8 @@ fn demo() -> Box<dyn Transcriber> {
 }
 
 fn transcribe(tracks: &[TrackInput], transcriber: &mut dyn Transcriber) -> Result<Transcript, Error> {
-    let go_on = &mut |_: Progress| ControlFlow::Continue(());
-    transcribe_files(tracks, &config::Vad::default(), transcriber, go_on)
+    let go_on = &mut |_: Progress, _: &[Segment]| ControlFlow::Continue(());
+    transcribe_files(tracks, &Hints::default(), &config::Vad::default(), transcriber, go_on)
 }
 
 fn track(files: &[PathBuf]) -> TrackInput {
@@ -118,11 +118,12 @@ fn work_can_be_cancelled_and_bad_files_are_named() {
     let mut script = ScriptedTranscriber::new(["one", "two"]);
     let input = [track(&[speech("meeting_picked.wav")])];
     let mut seen = Vec::new();
-    let mut stop = |it: Progress| {
+    let mut stop = |it: Progress, _: &[Segment]| {
         seen.push(it);
         ControlFlow::Break(())
     };
-    let stopped = transcribe_files(&input, &config::Vad::default(), &mut script, &mut stop);
+    let stopped =
+        transcribe_files(&input, &Hints::default(), &config::Vad::default(), &mut script, &mut stop);
     assert!(matches!(stopped, Err(Error::Cancelled)));
     assert_eq!(seen.len(), 1);
     let missing = transcribe(&[track(&["none.wav".into()])], &mut script).unwrap_err();

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config,
-    speech::{Effort, Error, SAMPLE_RATE_HZ, Segment, TranscribeError, Transcriber, Utterance},
+    speech::{Effort, Error, How, SAMPLE_RATE_HZ, Segment, TranscribeError, Transcriber, Utterance},
 };
 
 /// whisper.cpp 1.8.3 reads out of bounds on audio much shorter than a second: silence is added up to this.
@@ -188,7 +188,7 @@ impl WhisperTranscriber {
 }
 
 impl Transcriber for WhisperTranscriber {
-    fn transcribe(&mut self, utterance: &Utterance, effort: Effort) -> Result<Vec<Segment>, TranscribeError> {
+    fn transcribe(&mut self, utterance: &Utterance, how: &How) -> Result<Vec<Segment>, TranscribeError> {
         let samples = utterance.samples.len();
         self.audio.clear();
         let finite = |x: &f32| if x.is_finite() { *x } else { 0.0 };
@@ -199,16 +199,16 @@ impl Transcriber for WhisperTranscriber {
         }
         self.audio.resize(samples.max(LEAST_SAMPLES), 0.0);
 
-        let failed = |it: WhisperError| TranscribeError { samples, reason: it.to_string() };
+        let failed = |it: WhisperError| TranscribeError::Engine { samples, reason: it.to_string() };
         let length_ms = samples as u64 * 1000 / u64::from(SAMPLE_RATE_HZ);
         let written = |it: &Attempt| words(&it.tokens, utterance.start_ms(), length_ms);
-        let (params, least) = match effort {
-            Effort::Live => (self.live.clone(), LEAST_LIVE_CONTEXT),
+        let (params, least) = match how.effort {
+            Effort::Partial | Effort::Live => (self.live.clone(), LEAST_LIVE_CONTEXT),
             Effort::Final => (self.thorough.clone(), LEAST_FINAL_CONTEXT),
         };
         let context = self.fitted_context(least);
         let mut best = self.attempt(&params, context).map_err(failed)?;
-        if effort == Effort::Live && best.least_probability < DOUBTFUL_TOKEN {
+        if how.effort == Effort::Live && best.least_probability < DOUBTFUL_TOKEN {
             let second = self.attempt(&self.thorough.clone(), context).map_err(failed)?;
             if second.mean_logprob >= best.mean_logprob {
                 best = second;

@@ -7,7 +7,7 @@ use super::{words::*, *};
 use crate::{
     audio::WavReader,
     config,
-    speech::{Effort, Transcriber, Utterance, Word},
+    speech::{Effort, How, Transcriber, Utterance, Word},
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -40,7 +40,7 @@ fn known_sentences_come_out_exactly_in_both_efforts() {
         }
         let utterance = Utterance { start_sample: 32_000, samples: samples(fields[0]) };
         for effort in [Effort::Live, Effort::Final] {
-            let segments = it.transcribe(&utterance, effort).unwrap();
+            let segments = it.transcribe(&utterance, &How::of(effort)).unwrap();
             let text: Vec<&str> = segments.iter().map(|it| it.text.as_str()).collect();
             assert_eq!(text.join(" "), fields[4], "{} {effort:?}", fields[0]);
             let end = 2000 + utterance.samples.len() as u64 / 16;
@@ -78,8 +78,9 @@ fn nothing_is_said_in_silence_and_noise() {
     ];
     for (i, samples) in cases.into_iter().enumerate() {
         for effort in [Effort::Live, Effort::Final] {
-            let heard =
-                it.transcribe(&Utterance { start_sample: 0, samples: samples.clone() }, effort).unwrap();
+            let heard = it
+                .transcribe(&Utterance { start_sample: 0, samples: samples.clone() }, &How::of(effort))
+                .unwrap();
             assert!(heard.is_empty(), "case {i}: {heard:?}");
         }
     }

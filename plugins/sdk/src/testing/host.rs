@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    AudioTrack, BoxFuture, ContextError, Descriptor, Event, Filter, Host, NewEvent, Outbox, SecretText,
-    Service, Topic, Work, async_trait, payloads::Transcript,
+    BoxFuture, ContextError, Descriptor, Dictation, Event, Filter, Host, NewEvent, Outbox, SecretText,
+    Service, SpeechModel, Topic, Work, async_trait, payloads::Transcript,
 };
 
 const LONGEST_KEY: usize = 191;
@@ -40,7 +40,7 @@ struct Kept {
     /// What the transcriber answers, in order; the last stays.
     transcripts: VecDeque<Result<Transcript, String>>,
     /// What it was asked for.
-    asked: Vec<(String, Vec<AudioTrack>)>,
+    asked: Vec<(Option<String>, Dictation)>,
     /// Plugins that run beside this one.
     neighbours: BTreeSet<String>,
     /// Calls of the context until the one that panics.
@@ -78,7 +78,7 @@ impl World {
     }
 
     /// See [`super::Bench::asked_of_transcriber`].
-    pub(super) fn asked(&self) -> Vec<(String, Vec<AudioTrack>)> {
+    pub(super) fn asked(&self) -> Vec<(Option<String>, Dictation)> {
         self.kept().asked.clone()
     }
 
@@ -276,8 +276,8 @@ impl Host for InstanceHost {
 
     fn transcribe(
         &self,
-        recording_id: String,
-        tracks: Vec<AudioTrack>,
+        recording_id: Option<String>,
+        dictation: Dictation,
     ) -> BoxFuture<Result<Transcript, ContextError>> {
         self.world.enter();
         let world = self.world.clone();
@@ -286,12 +286,18 @@ impl Host for InstanceHost {
             // A real one takes its time.
             tokio::task::yield_now().await;
             let mut kept = world.kept();
-            kept.asked.push((recording_id, tracks));
+            kept.asked.push((recording_id, dictation));
             let last = kept.transcripts.len() <= 1;
             let answer = if last { kept.transcripts.front().cloned() } else { kept.transcripts.pop_front() };
             let failed = |reason| ContextError::Service { service: "transcriber", reason };
             answer.ok_or(ContextError::NoModel)?.map_err(failed)
         })
+    }
+
+    fn speech_model(&self) -> Option<SpeechModel> {
+        self.world.enter();
+        let there = matches!(self.world.kept().transcripts.front(), Some(Ok(_)));
+        there.then(|| SpeechModel { name: "bench".into(), languages: vec!["en".into()] })
     }
 
     fn expects(&self, name: &str) -> bool {

@@ -24,7 +24,7 @@ use uuid::Uuid;
 pub use self::example::{Example, InvalidExample};
 use self::host::{InstanceHost, World};
 use crate::{
-    AudioTrack, Context, Delivery, Descriptor, Event, Filter, HOST_SETTINGS, HandlerError, Health, NewEvent,
+    Context, Delivery, Descriptor, Dictation, Event, Filter, HOST_SETTINGS, HandlerError, Health, NewEvent,
     Outbox, Plugin, PluginError, Request, Response, Topic, payloads::Transcript,
 };
 
@@ -148,8 +148,8 @@ impl Bench {
         self
     }
 
-    /// What the transcriber was asked to write down: recording and tracks, oldest first.
-    pub fn asked_of_transcriber(&self) -> Vec<(String, Vec<AudioTrack>)> {
+    /// What the transcriber was asked to write down: recording, if any, and what of it, oldest first.
+    pub fn asked_of_transcriber(&self) -> Vec<(Option<String>, Dictation)> {
         self.world.asked()
     }
 

@@ -1,0 +1,188 @@
+//! Stored audio written down: recordings, and what somebody handed in. Owns what is done with tracks that
+//! cannot be read, and that captions go first.
+
+use std::ops::ControlFlow;
+
+use super::{super::queue::Work, Missing, Scribe};
+use crate::{
+    audio::WavReader,
+    error_chain::chain,
+    recordings::{Error, Recording, State},
+    speech::{
+        self, DeskError, Hints, How, Request, Segment, TrackInput, TranscribeError, Transcriber, Transcript,
+        Utterance,
+    },
+    status::FinalPass,
+};
+
+impl Scribe {
+    pub(super) fn write_down(&self, id: &str, transcriber: &mut Result<Box<dyn Transcriber>, Missing>) {
+        let done = match transcriber {
+            Ok(transcriber) => self.recordings.get(id).and_then(|it| match it.state {
+                State::Transcribing => self.final_pass(&it, transcriber.as_mut()),
+                // Somebody else was quicker.
+                _ => Ok(()),
+            }),
+            Err(Missing::NotWanted) => self.recordings.left_unwritten(
+                id,
+                "nothing was written down: set transcription.model, then transcribe it again",
+            ),
+            Err(Missing::Broken(reason)) => self.recordings.failed(id, reason),
+        };
+        self.status.update(|it| it.final_pass = None);
+        match done {
+            Ok(()) | Err(Error::Unknown { .. }) => {}
+            Err(error) => {
+                let reason = chain(&error);
+                tracing::error!(recording = id, reason, "A recording could not be written down.");
+                if let Err(error) = self.recordings.failed(id, &reason) {
+                    tracing::error!(recording = id, error = chain(&error), "Cannot note that.");
+                }
+            }
+        }
+    }
+
+    fn final_pass(&self, recording: &Recording, transcriber: &mut dyn Transcriber) -> Result<(), Error> {
+        let files = self.recordings.audio_files(recording)?;
+        let tracks: Vec<TrackInput> = recording
+            .tracks
+            .iter()
+            .zip(files)
+            .map(|(track, files)| TrackInput {
+                files,
+                label: track.label.clone(),
+                channel_labels: recording.labels.clone(),
+            })
+            .collect();
+        // A track that cannot be read costs that track alone, as long as there is another.
+        let mut problems = Vec::new();
+        let mut is_readable = |it: &&TrackInput| {
+            let problem = it.files.iter().find_map(|file| WavReader::open(file).err());
+            problems.extend(problem.as_ref().map(|it| chain(it)));
+            problem.is_none()
+        };
+        let readable: Vec<_> = tracks.iter().filter(&mut is_readable).cloned().collect();
+        let tracks = if readable.is_empty() { tracks } else { readable };
+        let problem = Some(problems.join("; ")).filter(|it| !it.is_empty());
+        let hints = Hints::default();
+        let over = || self.queue.cancelled();
+        match self.transcribe(Some(&recording.id), &tracks, &hints, transcriber, over, |_| {}) {
+            // Deleted, or taken up again at the next start.
+            _ if self.queue.cancelled() => Ok(()),
+            Ok(transcript) => self.recordings.written_down(&recording.id, &transcript, problem.as_deref()),
+            Err(error) => self.recordings.failed(&recording.id, &chain(&error)),
+        }
+    }
+
+    /// Writes down what somebody handed in for a recording.
+    pub(super) fn answer(
+        &self,
+        recording: &str,
+        request: Request,
+        transcriber: &mut Result<Box<dyn Transcriber>, Missing>,
+    ) {
+        self.reply(Some(recording), request, transcriber);
+        self.status.update(|it| it.final_pass = None);
+    }
+
+    /// Writes down what somebody waits for.
+    pub(super) fn answer_now(
+        &self,
+        request: Request,
+        transcriber: &mut Result<Box<dyn Transcriber>, Missing>,
+    ) {
+        self.reply(None, request, transcriber);
+    }
+
+    fn reply(
+        &self,
+        recording: Option<&str>,
+        request: Request,
+        transcriber: &mut Result<Box<dyn Transcriber>, Missing>,
+    ) {
+        match transcriber {
+            Ok(transcriber) => self.hear(recording, request, transcriber.as_mut()),
+            Err(missing) => {
+                let why = match missing {
+                    Missing::NotWanted => DeskError::NoModel,
+                    Missing::Broken(reason) => DeskError::Model(reason.clone()),
+                };
+                // Who asked may have gone.
+                request.reply.send(Err(why)).ok();
+            }
+        }
+    }
+
+    fn hear(&self, recording: Option<&str>, request: Request, transcriber: &mut dyn Transcriber) {
+        let Request { tracks, hints, said, reply, .. } = request;
+        let over = || {
+            let cancelled = if recording.is_some() { self.queue.cancelled() } else { self.queue.closed() };
+            cancelled || reply.is_closed()
+        };
+        let tell = |segments: &[Segment]| {
+            // Who listens may have gone, and then `reply` is closed too.
+            said.iter().for_each(|said| segments.iter().for_each(|it| drop(said.send(it.clone()))));
+        };
+        let answer = match self.transcribe(recording, &tracks, &hints, transcriber, over, tell) {
+            _ if recording.is_some() && self.queue.forgotten() => Err(DeskError::Deleted),
+            Err(speech::Error::Cancelled) => Err(DeskError::Closed),
+            written => written.map_err(DeskError::Audio),
+        };
+        // Who asked may have gone.
+        reply.send(answer).ok();
+    }
+
+    fn transcribe(
+        &self,
+        recording: Option<&str>,
+        tracks: &[TrackInput],
+        hints: &Hints,
+        transcriber: &mut dyn Transcriber,
+        over: impl Fn() -> bool,
+        tell: impl Fn(&[Segment]),
+    ) -> Result<Transcript, speech::Error> {
+        let mut captions_first =
+            CaptionsFirst { scribe: self, of_final: recording.is_some(), inner: transcriber };
+        speech::transcribe_files(tracks, hints, &self.vad, &mut captions_first, &mut |progress, said| {
+            if let Some(id) = recording {
+                self.status.update(|it| {
+                    it.final_pass = Some(FinalPass {
+                        recording_id: id.to_owned(),
+                        done_ms: progress.done_ms,
+                        total_ms: progress.total_ms,
+                    });
+                });
+            }
+            tell(said);
+            if over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    }
+}
+
+/// A transcriber that, before each utterance, serves what is more urgent: captions, since somebody looks at
+/// those, and before recordings what somebody waits for.
+struct CaptionsFirst<'a> {
+    scribe: &'a Scribe,
+    of_final: bool,
+    inner: &'a mut dyn Transcriber,
+}
+
+impl Transcriber for CaptionsFirst<'_> {
+    fn transcribe(&mut self, utterance: &Utterance, how: &How) -> Result<Vec<Segment>, TranscribeError> {
+        while let Some(work) = self.scribe.queue.meanwhile(self.of_final) {
+            match work {
+                Work::Urgent(request) => self.scribe.hear(None, request, self.inner),
+                caption => self.scribe.caption(caption, self.inner),
+            }
+        }
+        self.scribe.timed(self.inner, utterance, how)
+    }
+
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+
+    fn language(&self) -> String {
+        self.inner.language()
+    }
+}
