@@ -19,6 +19,7 @@ mod bad_input;
 mod browser;
 #[cfg(all(feature = "whisper", feature = "plugins"))]
 mod chain;
+mod clients;
 mod config;
 mod crash;
 mod crash_bus;
