@@ -110,7 +110,7 @@ pub(super) async fn get(extract::State(shared): State, RecordingId(id): Recordin
     Ok(axum::Json(shared.app.recordings.get(&id)?))
 }
 
-/// Changes title, attendees or metadata.
+/// Changes title, attendees, metadata or the names of speakers.
 #[utoipa::path(patch, path = "/recordings/{id}", operation_id = "update_recording", tag = "recordings", request_body = Patch,
     params(("id" = String, Path, description = "The recording's id")), responses(
     (status = 200, description = "The recording as it is now.", body = Recording),

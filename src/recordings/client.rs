@@ -153,6 +153,7 @@ impl super::Inner {
             ended_event_id: None,
             stages: BTreeMap::new(),
             written_by: None,
+            speakers: BTreeMap::new(),
         })
     }
 }

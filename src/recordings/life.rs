@@ -35,6 +35,7 @@ impl Inner {
             ended_event_id: None,
             stages: BTreeMap::new(),
             written_by: None,
+            speakers: BTreeMap::new(),
         };
         new.apply(&mut recording)?;
         recording.tracks.push(Track::own(&recording.id));

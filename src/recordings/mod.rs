@@ -179,7 +179,7 @@ impl Recordings {
         .await
     }
 
-    /// Changes title, attendees or metadata.
+    /// Changes title, attendees, metadata or the names of speakers.
     pub async fn update(&self, id: &str, patch: Patch) -> Result<Recording, Error> {
         let id = id.to_owned();
         self.run(move |it| {
@@ -187,6 +187,7 @@ impl Recordings {
                 patch.apply(recording)?;
                 let told = payloads::RecordingUpdated {
                     recording_id: recording.id.clone(),
+                    speakers: recording.speakers.clone(),
                     title: recording.title.clone(),
                     attendees: recording.attendees.clone(),
                     metadata: recording.metadata.clone(),
@@ -229,10 +230,16 @@ impl Recordings {
     /// neither.
     pub fn transcript(&self, id: &str) -> Result<Option<Transcript>, Error> {
         let recording = self.0.store.get(id)?;
-        match self.0.files.read_transcript(id)? {
-            None => self.0.captions(&recording),
-            found => Ok(found),
-        }
+        let written = match self.0.files.read_transcript(id)? {
+            None => self.0.captions(&recording)?,
+            found => found,
+        };
+        Ok(written.map(|mut transcript| {
+            for label in transcript.segments.iter_mut().filter_map(|it| it.speaker.as_mut()) {
+                recording.speaker(label).to_owned().clone_into(label);
+            }
+            transcript
+        }))
     }
 
     /// Runs `work`, which may wait for disk and pipeline, to its end even when the caller goes away.

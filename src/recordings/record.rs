@@ -11,6 +11,9 @@ use uuid::Uuid;
 
 use super::{Error, Stage};
 
+/// Most names of speakers in one recording.
+const MOST_SPEAKERS: usize = 200;
+
 /// Where a recording is in its life; the drawing is in the parent module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -103,6 +106,9 @@ pub struct Recording {
     pub labels: Vec<String>,
     /// Its audio.
     pub tracks: Vec<Track>,
+    /// What speakers are called, by the label they had: `Speaker 1` and so on, or an earlier name.
+    #[serde(default)]
+    pub speakers: BTreeMap<String, String>,
     /// What a client was told when it ended the recording.
     #[serde(default)]
     pub ended_event_id: Option<String>,
@@ -115,6 +121,11 @@ pub struct Recording {
 }
 
 impl Recording {
+    /// What the speaker labelled `label` is called.
+    pub fn speaker<'a>(&'a self, label: &'a str) -> &'a str {
+        self.speakers.get(label).map_or(label, String::as_str)
+    }
+
     /// Its tracks as events tell of them.
     pub(super) fn told_tracks(&self) -> Vec<payloads::Track> {
         let told = |it: &Track| payloads::Track {
@@ -176,6 +187,9 @@ pub struct Patch {
     /// Keys to set; `null` removes one.
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Map<String, Value>>,
+    /// New names of speakers, by what they are called now; an empty one takes a name away.
+    #[schema(example = json!({"Speaker 1": "Anna"}))]
+    pub speakers: Option<BTreeMap<String, String>>,
 }
 
 impl NewRecording {
@@ -203,6 +217,12 @@ impl Patch {
         }
         if let Some(attendees) = self.attendees {
             recording.attendees = checked_attendees(&attendees)?;
+        }
+        for (label, name) in self.speakers.unwrap_or_default() {
+            rename(&mut recording.speakers, &label, &checked_speaker(&label, &name)?);
+        }
+        if recording.speakers.len() > MOST_SPEAKERS {
+            return Err(Error::Invalid(format!("`speakers` has over {MOST_SPEAKERS} names")));
         }
         for (key, value) in self.metadata.unwrap_or_default() {
             match value {
@@ -236,9 +256,47 @@ fn checked_attendees(attendees: &[String]) -> Result<Vec<String>, Error> {
     }
 }
 
+/// Calls whoever is called `label` now `name`; without a name, as before anybody gave one.
+fn rename(names: &mut BTreeMap<String, String>, label: &str, name: &str) {
+    for known in names.values_mut().filter(|it| it.as_str() == label) {
+        name.clone_into(known);
+    }
+    names.insert(label.to_owned(), name.to_owned());
+    names.retain(|label, name| !name.is_empty() && name != label);
+}
+
+fn checked_speaker(label: &str, name: &str) -> Result<String, Error> {
+    let name = name.trim();
+    match [label, name].iter().find(|it| it.chars().count() > 300 || it.chars().any(char::is_control)) {
+        Some(_) => {
+            Err(Error::Invalid("`speakers` has a name over 300 characters or with control characters".into()))
+        }
+        None => Ok(name.to_owned()),
+    }
+}
+
 fn checked_metadata(metadata: Map<String, Value>) -> Result<Map<String, Value>, Error> {
     match serde_json::to_vec(&metadata).map_or(usize::MAX, |it| it.len()) {
         0..=65_536 => Ok(metadata),
         length => Err(Error::Invalid(format!("`metadata` takes {length} bytes: use at most 65,536"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_for_whoever_is_called_so_now() {
+        let mut names = BTreeMap::new();
+        let mut name = |label: &str, name: &str| {
+            rename(&mut names, label, name);
+            names.iter().map(|(label, name)| format!("{label} = {name}")).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(name("Speaker 1", "Anna"), "Speaker 1 = Anna");
+        // Captions of before say Anna: they are meant too.
+        assert_eq!(name("Anna", "Berta"), "Anna = Berta, Speaker 1 = Berta");
+        assert_eq!(name("Speaker 2", "Speaker 2"), "Anna = Berta, Speaker 1 = Berta");
+        assert_eq!(name("Berta", ""), "");
     }
 }

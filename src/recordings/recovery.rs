@@ -110,6 +110,7 @@ impl Inner {
             ended_event_id: None,
             stages: BTreeMap::new(),
             written_by: None,
+            speakers: BTreeMap::new(),
         };
         NewRecording::default().apply(&mut recording)?;
         self.store.insert(&recording, super::life::started(&recording, None))?;

@@ -6,18 +6,19 @@ use std::sync::PoisonError;
 use jiff::Timestamp;
 use panotti_sdk::{Filter, names, payloads};
 
-use super::{Error, Inner, Recording, Recordings, State, store::Cause};
+use super::{Error, Inner, Recording, Recordings, State, Track, store::Cause};
 use crate::{
     event_log::Batch,
-    speech::{Segment, Transcript},
+    speech::{Segment, Transcript, keep_names},
 };
 
 impl Recordings {
     /// Something was said just now. It is on disk when this returns.
     pub fn caption(&self, id: &str, segment: &Segment) -> Result<(), Error> {
         let recording = self.get(id)?;
-        let caption =
-            payloads::CaptionPublished { recording_id: recording.id.clone(), segment: segment.clone() };
+        let mut segment = segment.clone();
+        segment.speaker = segment.speaker.map(|label| recording.speaker(&label).to_owned());
+        let caption = payloads::CaptionPublished { recording_id: recording.id.clone(), segment };
         self.tell(self.0.store.event(names::CAPTION_PUBLISHED, &recording, &caption, Cause::Start)?)
     }
 
@@ -124,6 +125,21 @@ impl Recordings {
 
     fn tell(&self, told: panotti_sdk::NewEvent) -> Result<(), Error> {
         self.0.store.log.append_blocking(Batch { events: vec![told], ..Batch::default() })?;
+        Ok(())
+    }
+}
+
+impl Recordings {
+    /// Calls the speakers of a transcript that was just made as they are called in the captions, and those
+    /// who are new there by a number.
+    pub fn keep_names(&self, id: &str, transcript: &mut Transcript) -> Result<(), Error> {
+        let recording = self.get(id)?;
+        let captions = self.0.captions(&recording)?.unwrap_or_default();
+        let is_fixed = |label: &str| {
+            let of_track = |it: &Track| it.label.as_deref() == Some(label);
+            recording.labels.iter().any(|it| it == label) || recording.tracks.iter().any(of_track)
+        };
+        keep_names(&mut transcript.segments, &captions.segments, is_fixed);
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ pub mod model;
 mod offline;
 mod scripted;
 mod segmenter;
+mod speakers;
 pub mod vad;
 mod wer;
 pub mod whisper;
@@ -30,6 +31,7 @@ pub use offline::{Progress, TrackInput, transcribe_files};
 pub use panotti_sdk::transcript::{Header, Segment, Transcript, TranscriptFormat, Word};
 pub use scripted::ScriptedTranscriber;
 pub use segmenter::Segmenter;
+pub use speakers::{Speakers, keep_names};
 pub use wer::word_error_rate;
 
 /// Sample rate of everything in this module, Hz (Whisper's own).

@@ -1,5 +1,7 @@
 //! What the events of a recording carry, from its start to its transcript.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -132,6 +134,9 @@ pub struct RecordingUpdated {
     pub attendees: Vec<String>,
     /// Whatever else is known of the meeting now.
     pub metadata: Map<String, Value>,
+    /// What speakers are called now, by the label they had.
+    #[serde(default)]
+    pub speakers: BTreeMap<String, String>,
 }
 
 /// A recording and its files are gone.
@@ -155,7 +160,7 @@ pub struct Word {
 }
 
 /// One thing said by one speaker.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Segment {
     /// Start, ms from the start of the recording.
     pub start_ms: u64,
