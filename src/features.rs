@@ -7,6 +7,7 @@ pub fn built_with() -> Vec<&'static str> {
         ("io-uring", cfg!(feature = "io-uring")),
         ("systemd", cfg!(feature = "systemd")),
         ("whisper", cfg!(feature = "whisper")),
+        ("opus", cfg!(feature = "opus")),
         ("diarizer", cfg!(feature = "diarizer")),
         ("demo", cfg!(feature = "demo")),
         ("memory-accounting", cfg!(feature = "memory-accounting")),

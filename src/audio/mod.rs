@@ -1,4 +1,4 @@
-//! Sound in and sound to disk. Owns sources (ALSA, WAV files), the rings that carry frames to their
+//! Sound in and sound to disk. Owns sources (ALSA, WAV files), audio files of other forms, the rings that carry frames to their
 //! readers, level metering, resampling and the WAV writer; leaves what is said to `speech` and the life
 //! of a recording to `recordings`.
 //!
@@ -12,6 +12,7 @@
 
 pub mod alsa;
 mod capture;
+pub mod decode;
 mod format;
 mod level;
 mod playback;

@@ -144,21 +144,20 @@ fn print_results(
         writeln!(out, "  {} ({:.1} s)", file.display(), recording.duration_ms as f64 / 1000.0)?;
     }
     writeln!(out, "Transcript, the final pass over the recording:")?;
-    let header = Header { title: recording.title.clone(), metadata: recording.metadata.clone() };
+    let header = Header {
+        title: recording.title.clone(),
+        metadata: recording.metadata.clone(),
+        attendees: recording.attendees.clone(),
+        started_at: Some(recording.started_at),
+    };
     for line in transcript.render(TranscriptFormat::Txt, &header).lines() {
         writeln!(out, "  {line}")?;
     }
     writeln!(out, "In every format:")?;
     let folder = daemon.recordings().audio_files(recording)?.concat();
     let folder = folder.first().and_then(|it| it.parent()).context("the recording has no folder")?.to_owned();
-    for (format, ending) in [
-        (TranscriptFormat::Txt, "txt"),
-        (TranscriptFormat::Md, "md"),
-        (TranscriptFormat::Json, "json"),
-        (TranscriptFormat::Srt, "srt"),
-        (TranscriptFormat::Vtt, "vtt"),
-    ] {
-        let file = folder.join(format!("{}.{ending}", recording.id));
+    for format in TranscriptFormat::ALL {
+        let file = folder.join(format!("{}.{}", recording.id, format.name()));
         fs::write(&file, transcript.render(format, &header))
             .with_context(|| format!("cannot write `{}`", file.display()))?;
         writeln!(out, "  {}", file.display())?;

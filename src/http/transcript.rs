@@ -22,12 +22,15 @@ use crate::{
     speech::{Header, TranscriptFormat},
 };
 
+/// What a page made of a transcript may do: show itself.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox";
+
 /// Which form.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TranscriptQuery {
-    /// `json` (as whisper's `verbose_json`; also when left out), `txt`, `md`, `srt` or `vtt`.
+    /// `json` (as whisper's `verbose_json`; also when left out), `txt`, `md`, `srt`, `vtt` or `html` (a page to print).
     #[param(schema_with = formats)]
     format: Option<TranscriptFormat>,
 }
@@ -42,7 +45,7 @@ fn formats() -> Object {
     params(("id" = String, Path, description = "The recording's id"), TranscriptQuery), responses(
     (status = 200, description = "The transcript.", content(
         (Object = "application/json"), (String = "text/plain"), (String = "text/markdown"),
-        (String = "application/x-subrip"), (String = "text/vtt"),
+        (String = "application/x-subrip"), (String = "text/vtt"), (String = "text/html"),
     )),
     (status = 404, description = "There is no such recording, or it has no transcript.", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 409, description = "It is not written down yet.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -52,9 +55,11 @@ pub(super) async fn get(
     extract::State(shared): State,
     RecordingId(id): RecordingId,
     Query(query): Query<TranscriptQuery>,
-) -> Result<([(HeaderName, String); 2], String), Problem> {
+) -> Result<([(HeaderName, String); 3], String), Problem> {
     let format = query.format.unwrap_or(TranscriptFormat::Json);
-    let file_name = format!("attachment; filename=\"{id}.{}\"", format.name());
+    // A page is for looking at, everything else for keeping.
+    let how = if format == TranscriptFormat::Html { "inline" } else { "attachment" };
+    let file_name = format!("{how}; filename=\"{id}.{}\"", format.name());
     let recordings = shared.app.recordings.clone();
     let text = blocking(move || {
         let recording = recordings.get(&id)?;
@@ -68,9 +73,19 @@ pub(super) async fn get(
                     .try_again(5),
             });
         };
-        let header = Header { title: recording.title, metadata: recording.metadata };
+        let header = Header {
+            title: recording.title,
+            metadata: recording.metadata,
+            attendees: recording.attendees,
+            started_at: Some(recording.started_at),
+        };
         Ok(transcript.render(format, &header))
     })
     .await?;
-    Ok(([(header::CONTENT_TYPE, format.media_type().into()), (header::CONTENT_DISPOSITION, file_name)], text))
+    let headers = [
+        (header::CONTENT_TYPE, format.media_type().into()),
+        (header::CONTENT_DISPOSITION, file_name),
+        (header::CONTENT_SECURITY_POLICY, POLICY.into()),
+    ];
+    Ok((headers, text))
 }

@@ -27,7 +27,7 @@ pub use desk::{Desk, DeskError, Request, Requests, desk};
 pub use error::Error;
 pub use lane::Lane;
 pub use listener::Listener;
-pub use offline::{Progress, TrackInput, transcribe_files};
+pub use offline::{Progress, TrackInput, Written, transcribe_files, transcribe_tracks};
 pub use panotti_sdk::transcript::{Header, Segment, Transcript, TranscriptFormat, Word};
 pub use scripted::ScriptedTranscriber;
 pub use segmenter::Segmenter;

@@ -28,6 +28,8 @@ mod defects;
 mod event_log;
 mod events;
 mod events_cli;
+#[cfg(feature = "whisper")]
+mod formats;
 mod fuzz;
 mod harness;
 mod keys;

@@ -58,7 +58,12 @@ pub(crate) fn write(
         tracks.iter_mut().for_each(|it| cleaner::clean(&mut it.transcript));
     }
     let metadata = ended.metadata.clone();
-    let header = Header { title: ended.title.clone(), metadata: metadata.clone() };
+    let header = Header {
+        title: ended.title.clone(),
+        metadata: metadata.clone(),
+        attendees: ended.attendees.clone(),
+        started_at: ended.started_at,
+    };
     let merged = merge(tracks.iter().map(|it| &it.transcript));
     let mut out = Files { folder, id: &ended.recording_id, written: Vec::new() };
     // The words of whoever reads it elsewhere; Panotti's own form has all there is.

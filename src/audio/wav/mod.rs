@@ -82,6 +82,8 @@ pub struct WavInfo {
     pub data_offset: u64,
     /// Length of all whole frames in the file, bytes.
     pub data_bytes: u64,
+    /// What a finished header promises beyond that, bytes; 0 where it was never finished.
+    pub missing_bytes: u64,
 }
 
 impl WavInfo {

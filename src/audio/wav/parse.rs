@@ -67,9 +67,14 @@ pub(super) fn parse(file: &mut (impl Read + Seek), name: &str) -> Result<WavInfo
                     (0, _) if !whole => there,
                     (size, _) => u64::from(size),
                 };
-                let mut info = WavInfo { format, encoding, data_offset: body, data_bytes: 0 };
+                let mut info =
+                    WavInfo { format, encoding, data_offset: body, data_bytes: 0, missing_bytes: 0 };
                 let frame = info.stored_frame_bytes();
                 info.data_bytes = said.min(there) / frame * frame;
+                // All ones is what a program writes that does not know the length yet.
+                if said != u64::from(u32::MAX) && said != u64::MAX {
+                    info.missing_bytes = said.saturating_sub(there);
+                }
                 return Ok(info);
             }
             _ => {}

@@ -149,7 +149,7 @@ impl Scribe {
                     it.final_pass = Some(FinalPass {
                         recording_id: id.to_owned(),
                         done_ms: progress.done_ms,
-                        total_ms: progress.total_ms,
+                        total_ms: progress.total_ms.unwrap_or(progress.done_ms),
                     });
                 });
             }

@@ -10,14 +10,14 @@ use super::{
     Effort, Error, Hints, How, Lane, Listener, SAMPLE_RATE_HZ, Segment, Transcriber, Transcript, Utterance,
 };
 use crate::{
-    audio::{Resampler, StreamFormat, WavReader},
+    audio::{Resampler, StreamFormat, decode::AudioFile},
     config,
 };
 
 /// Sound that belongs together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrackInput {
-    /// WAV files that follow one another without a gap.
+    /// Audio files of any form that follow one another without a gap.
     pub files: Vec<PathBuf>,
     /// Who speaks in channels that have no label of their own.
     pub label: Option<String>,
@@ -31,13 +31,23 @@ pub struct TrackInput {
 pub struct Progress {
     /// Audio that is done, over all tracks, ms.
     pub done_ms: u64,
-    /// All audio, ms.
-    pub total_ms: u64,
+    /// All audio, ms; `None` where a file does not say how long it is.
+    pub total_ms: Option<u64>,
 }
 
-/// Writes down everything that is said in `tracks`, with times from the start of each. `on_progress` is
-/// asked after every utterance, of which it gets the segments, and at least once per 10 s of audio; when it breaks, the result is
-/// [`Error::Cancelled`].
+/// What was written down, and what could not be.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Written {
+    /// What was said.
+    pub transcript: Transcript,
+    /// Files that were damaged, and what of them is missing; a sentence each.
+    pub damage: Vec<String>,
+}
+
+/// [`transcribe_tracks`] where nobody is there to be told of damage: it goes into the log.
+///
+/// # Errors
+/// As there.
 pub fn transcribe_files(
     tracks: &[TrackInput],
     hints: &Hints,
@@ -45,9 +55,30 @@ pub fn transcribe_files(
     transcriber: &mut dyn Transcriber,
     on_progress: &mut dyn FnMut(Progress, &[Segment]) -> ControlFlow<()>,
 ) -> Result<Transcript, Error> {
-    let mut total_ms = 0;
+    let written = transcribe_tracks(tracks, hints, vad, transcriber, on_progress)?;
+    for damage in &written.damage {
+        tracing::warn!(damage, "What is left of an audio file was written down.");
+    }
+    Ok(written.transcript)
+}
+
+/// Writes down everything that is said in `tracks`, with times from the start of each. `on_progress` is
+/// asked after every utterance, of which it gets the segments, and at least once per 10 s of audio; when it breaks, the result is
+/// [`Error::Cancelled`]. Of a damaged file what can be heard is written down.
+///
+/// # Errors
+/// A file that cannot be heard at all, a transcriber that fails, or the wish to stop.
+pub fn transcribe_tracks(
+    tracks: &[TrackInput],
+    hints: &Hints,
+    vad: &config::Vad,
+    transcriber: &mut dyn Transcriber,
+    on_progress: &mut dyn FnMut(Progress, &[Segment]) -> ControlFlow<()>,
+) -> Result<Written, Error> {
+    let mut total_ms = Some(0);
     for path in tracks.iter().flat_map(|it| &it.files) {
-        total_ms += WavReader::open(path).map_err(|it| unreadable(path, it))?.info().duration_ms();
+        let length_ms = AudioFile::open(path).map_err(|it| unreadable(path, it))?.duration_ms();
+        total_ms = total_ms.zip(length_ms).map(|(sum, it)| sum + it);
     }
     let mut job = Job {
         how: How { hints: hints.clone().into(), ..How::of(Effort::Final) },
@@ -56,6 +87,7 @@ pub fn transcribe_files(
         on_progress,
         progress: Progress { done_ms: 0, total_ms },
         segments: Vec::new(),
+        damage: Vec::new(),
     };
     let mut duration_ms = 0;
     for track in tracks {
@@ -63,10 +95,10 @@ pub fn transcribe_files(
         job.track(track)?;
         duration_ms = duration_ms.max(job.progress.done_ms - before);
     }
-    let mut segments = job.segments;
+    let Job { mut segments, damage, .. } = job;
     segments.sort_by_key(|it| it.start_ms);
     let (language, model) = (transcriber.language(), transcriber.name());
-    Ok(Transcript { language, duration_ms, model, segments })
+    Ok(Written { transcript: Transcript { language, duration_ms, model, segments }, damage })
 }
 
 fn unreadable(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -80,6 +112,7 @@ struct Job<'a> {
     on_progress: &'a mut dyn FnMut(Progress, &[Segment]) -> ControlFlow<()>,
     progress: Progress,
     segments: Vec<Segment>,
+    damage: Vec<String>,
 }
 
 /// A lane of a track.
@@ -97,43 +130,39 @@ impl Job<'_> {
         }
 
         let mut last: Option<StreamFormat> = None;
-        let mut bytes = Vec::new();
+        // Where the rate last changed, and frames since.
+        let (mut run_ms, mut run_frames) = (self.progress.done_ms, 0_u64);
         let (mut samples, mut mono) = (Vec::new(), Vec::new());
         let mut since_report = 0;
         for path in &track.files {
-            let mut file = WavReader::open(path).map_err(|it| unreadable(path, it))?;
-            let info = file.info();
-            let format = info.format;
-            if last.is_none_or(|it| it.rate_hz != format.rate_hz) {
-                for lane in &mut lanes {
-                    self.finish_rate(lane)?;
-                    let made = Resampler::new(format.rate_hz, SAMPLE_RATE_HZ);
-                    lane.resampler = Some(made.map_err(|it| unreadable(path, it))?);
-                }
-            }
-            last = Some(format);
-            let (before, mut frames) = (self.progress.done_ms, 0_u64);
+            let mut file = AudioFile::open(path).map_err(|it| unreadable(path, it))?;
             loop {
-                bytes.clear();
                 samples.clear();
-                let n = file.read(format.rate_hz as usize, &mut bytes).map_err(|it| unreadable(path, it))?;
-                if n == 0 {
-                    break;
+                let Some(format) = file.read(&mut samples).map_err(|it| unreadable(path, it))? else { break };
+                if last.is_none_or(|it| it.rate_hz != format.rate_hz) {
+                    for lane in &mut lanes {
+                        self.finish_rate(lane)?;
+                        let made = Resampler::new(format.rate_hz, SAMPLE_RATE_HZ);
+                        lane.resampler = Some(made.map_err(|it| unreadable(path, it))?);
+                    }
+                    (run_ms, run_frames) = (self.progress.done_ms, 0);
                 }
-                format.sample.decode(&bytes, &mut samples);
+                last = Some(format);
+                let channels = usize::from(format.channels);
                 for lane in &mut lanes {
                     mono.clear();
-                    lane.lane.pick(&samples, usize::from(format.channels), &mut mono);
+                    lane.lane.pick(&samples, channels, &mut mono);
                     self.hear(lane, &mono)?;
                 }
-                frames += n as u64;
-                self.progress.done_ms = before + frames * 1000 / u64::from(format.rate_hz);
+                run_frames += (samples.len() / channels.max(1)) as u64;
+                self.progress.done_ms = run_ms + run_frames * 1000 / u64::from(format.rate_hz);
                 since_report += 1;
                 if since_report >= 10 {
                     since_report = 0;
                     self.report(0)?;
                 }
             }
+            self.damage.extend(file.damage());
         }
         for lane in &mut lanes {
             self.finish_rate(lane)?;

@@ -8,7 +8,10 @@
 )]
 
 use super::*;
-use crate::speech::{ScriptedTranscriber, load, word_error_rate};
+use crate::{
+    audio::WavReader,
+    speech::{ScriptedTranscriber, load, word_error_rate},
+};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

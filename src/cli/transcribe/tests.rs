@@ -1,0 +1,53 @@
+//! The command in the process, with the real demo model.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use clap::Parser as _;
+
+use super::*;
+
+#[derive(Debug, clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn fixture(name: &str) -> String {
+    format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn parsed(line: &[&str]) -> Args {
+    Line::try_parse_from([&["transcribe"], line].concat()).unwrap().args
+}
+
+#[test]
+fn a_bad_file_fails_the_command_but_not_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let (good, model) = (fixture("speech/ex02.wav"), fixture("panotti-demo.en-q5_1.bin"));
+    let bad = fixture("speech/manifest.tsv");
+    let out_text = out.to_str().unwrap();
+    let line = [&*bad, &*good, "--model", &*model, "--output", out_text, "-t1", "--format", "txt,vtt"];
+    let code = run(&parsed(&line), &Config::default()).unwrap();
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::FAILURE));
+    let mut names: Vec<_> =
+        std::fs::read_dir(&out).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["ex02.txt", "ex02.vtt"]);
+    let text = std::fs::read_to_string(out.join("ex02.txt")).unwrap();
+    let said = "Everyone will postpone the battery plan next Wednesday.";
+    assert!(speech::word_error_rate(said, &text) < 0.15 && text.ends_with('\n'), "{text}");
+}
+
+#[test]
+fn what_cannot_work_is_said_before_work_begins() {
+    let cases: [(&[&str], &str); 3] = [
+        (&["a.wav"], "--model FILE"),
+        (&["a.wav", "--json"], "--output"),
+        (&["a.wav", "b.wav", "--output", "x.txt"], "only one transcript"),
+    ];
+    for (line, want) in cases {
+        let error = run(&parsed(line), &Config::default()).unwrap_err();
+        assert!(format!("{error:#}").contains(want), "{error:#}");
+    }
+    assert!(Line::try_parse_from(["transcribe", "a.wav", "--format", "doc"]).is_err());
+}

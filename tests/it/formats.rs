@@ -1,0 +1,452 @@
+//! Audio of every form in, made by ffmpeg, and transcripts of every form out, read by other people's parsers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use panotti::{
+    audio::decode::AudioFile,
+    speech::{Header, Segment, Transcript, TranscriptFormat, Word, word_error_rate},
+};
+use proptest::{prelude::*, test_runner::TestRunner};
+use serde_json::{Value, json};
+
+use crate::{
+    clients::python,
+    harness::{demo_model, fixture, panotti},
+};
+
+/// What is said in the source, a pause after each sentence.
+const SAID: [(&str, &str); 3] = [
+    ("ex01", "Sam, could you please clean the interview plan next week?"),
+    ("ex02", "Everyone will postpone the battery plan next Wednesday."),
+    ("ex03", "Our supplier complained about the documentation status."),
+];
+
+fn ffmpeg<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-v", "error", "-y"]).args(args);
+    let output = command.output().expect("ffmpeg is installed by `.ci/setup test`");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The sentences one behind the other, 16 kHz, one channel, 16 bits.
+fn source(folder: &Path) -> PathBuf {
+    let path = folder.join("source.wav");
+    let mut out = hound::WavWriter::create(
+        &path,
+        hound::WavSpec {
+            channels: 1,
+            sample_rate: 16_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        },
+    )
+    .unwrap();
+    for (name, _) in SAID {
+        let mut file = hound::WavReader::open(fixture(&format!("speech/{name}.wav"))).unwrap();
+        let samples: Vec<i16> = file.samples().map(Result::unwrap).collect();
+        samples.iter().chain([&0; 12_000]).for_each(|it| out.write_sample(*it).unwrap());
+    }
+    out.finalize().unwrap();
+    path
+}
+
+/// `source` in another form: the name, and what ffmpeg is told.
+fn made(folder: &Path, source: &Path, name: &str, options: &str) -> PathBuf {
+    let path = folder.join(name);
+    let options: Vec<&str> = options.split_whitespace().collect();
+    let input = [OsStr::new("-i"), source.as_os_str()];
+    ffmpeg(input.into_iter().chain(options.into_iter().map(OsStr::new)).chain([path.as_os_str()]));
+    path
+}
+
+/// Transcribes `files` in one process; the exit code, and the line of JSON of each by its name.
+fn transcribe(folder: &Path, files: &[PathBuf]) -> (i32, BTreeMap<String, Value>) {
+    let mut command = panotti(&["transcribe", "--threads", "1", "--json", "--format", "txt,json", "--model"]);
+    command.arg(demo_model()).arg("--output").arg(folder.join("out")).args(files).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let lines = lines.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+    let name = |it: &Value| {
+        Path::new(it["file"].as_str().unwrap()).file_name().unwrap().to_str().unwrap().to_owned()
+    };
+    let lines: BTreeMap<_, _> = lines.map(|it| (name(&it), it)).collect();
+    assert_eq!(lines.len(), files.len(), "{}", String::from_utf8_lossy(&output.stderr));
+    (output.status.code().unwrap(), lines)
+}
+
+fn text_of(line: &Value) -> String {
+    fs::read_to_string(line["written"][0].as_str().unwrap_or_else(|| panic!("{line}"))).unwrap()
+}
+
+/// A picture that moves, as video.
+const VIDEO: &str = "-f lavfi -i testsrc=size=160x120:rate=5 -shortest";
+
+#[test]
+fn every_form_of_audio_says_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = source(dir.path());
+    let cover = "-f lavfi -i testsrc=s=1600x1200,noise=alls=100 -map 0:a -map 1:v -frames:v 1 -c:v png";
+    let forms = [
+        ("a.mp3", "-b:a 64k".to_owned()),
+        ("cover.mp3", format!("{cover} -disposition:v attached_pic -metadata title=x")),
+        ("low.mp3", "-ar 22050 -b:a 32k".into()),
+        ("a.mp2", "-ar 48000 -b:a 128k".into()),
+        ("vorbis.ogg", "-c:a libvorbis".into()),
+        ("a.flac", "-ar 44100".into()),
+        ("deep.flac", "-ar 96000 -sample_fmt s32 -ac 2".into()),
+        ("ogg-flac.oga", "-c:a flac".into()),
+        ("aac.m4a", "-c:a aac -ar 44100 -b:a 96k".into()),
+        ("stream.aac", "-c:a aac -ar 44100 -b:a 96k".into()),
+        ("alac.m4a", "-c:a alac".into()),
+        ("sound.mkv", "-c:a aac -ar 48000".into()),
+        ("video.mkv", format!("{VIDEO} -c:v mpeg4 -c:a libvorbis")),
+        ("video.mp4", format!("{VIDEO} -c:v mpeg4 -c:a aac -ar 48000")),
+        ("video.mov", format!("{VIDEO} -c:v mpeg4 -c:a pcm_s16be -ar 48000")),
+        ("u8.wav", "-c:a pcm_u8".into()),
+        ("s24.wav", "-c:a pcm_s24le -ar 48000".into()),
+        ("s32.wav", "-c:a pcm_s32le".into()),
+        ("f32.wav", "-c:a pcm_f32le".into()),
+        ("f64.wav", "-c:a pcm_f64le".into()),
+        ("alaw.wav", "-c:a pcm_alaw".into()),
+        ("mulaw.wav", "-c:a pcm_mulaw".into()),
+        ("adpcm.wav", "-c:a adpcm_ms".into()),
+        ("ima.wav", "-c:a adpcm_ima_wav".into()),
+        ("five.wav", "-ar 48000 -filter:a pan=5.1|FL=c0|FR=c0|FC=c0|LFE=0*c0|BL=c0|BR=c0".into()),
+        ("high.wav", "-ar 192000".into()),
+        ("a.aiff", "-ar 44100".into()),
+        ("a.caf", "-c:a pcm_s16le".into()),
+        ("opus.webm", "-c:a libopus -b:a 32k".into()),
+        ("video.webm", format!("{VIDEO} -c:v libvpx -c:a libopus")),
+        ("voice.ogg", "-c:a libopus -b:a 24k -application voip -ac 1".into()),
+        ("opus.mp4", "-c:a libopus -b:a 32k -strict -2".into()),
+    ];
+    let forms = forms.iter().filter(|it| cfg!(feature = "opus") || !it.1.contains("opus"));
+    let mut files: Vec<PathBuf> =
+        forms.map(|(name, options)| made(dir.path(), &source, name, options)).collect();
+    files.push(source);
+    let (code, lines) = transcribe(dir.path(), &files);
+    let reference = SAID.map(|it| it.1).join(" ");
+    let rate = |name: &str| {
+        assert_eq!(lines[name]["ok"], true, "{}", lines[name]);
+        word_error_rate(&reference, &text_of(&lines[name]))
+    };
+    let best = rate("source.wav");
+    assert!(best < 0.1, "{best}");
+    for (name, line) in &lines {
+        let (rate, length) = (rate(name), line["audio_seconds"].as_f64().unwrap_or_default());
+        println!("{name}: {:.0} % word errors, {length:.2} s", rate * 100.0);
+        // Of 25 words, what 8 bits and 24 kbit/s cost.
+        assert!(rate <= best + 0.13, "{name}: {}", text_of(line));
+        assert!((length - 14.9).abs() < 0.5, "{name}: {length} s");
+        assert_eq!(line["warnings"], json!([]), "{name}");
+    }
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn what_is_cut_off_is_written_down_as_far_as_it_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = source(dir.path());
+    let cut = |name: &str, options: &str| {
+        let whole = made(dir.path(), &source, &format!("whole-{name}"), options);
+        let bytes = fs::read(whole).unwrap();
+        let path = dir.path().join(name);
+        fs::write(&path, &bytes[..bytes.len() * 6 / 10]).unwrap();
+        path
+    };
+    let readable = [
+        cut("a.wav", ""),
+        cut("alaw.wav", "-c:a pcm_alaw"),
+        cut("a.flac", ""),
+        cut("a.mp3", "-b:a 64k"),
+        cut("fast.m4a", "-c:a aac -b:a 96k -movflags faststart"),
+        cut("a.mkv", "-c:a libvorbis"),
+    ];
+    // Its length stands at its end, so that nobody knows what is missing.
+    let endless = [cut("a.ogg", "-c:a libvorbis"), cut("a.aac", "-c:a aac")];
+    let (code, lines) = transcribe(dir.path(), &[&readable[..], &endless].concat());
+    assert_eq!(code, 0, "{lines:#?}");
+    for (name, line) in &lines {
+        let text = text_of(line);
+        assert!(word_error_rate(SAID[0].1, text.lines().next().unwrap()) < 0.25, "{name}: {text}");
+        assert!(!text.contains("supplier"), "{name}: {text}");
+        let warnings = line["warnings"].as_array().unwrap();
+        if readable.iter().any(|it| it.ends_with(name)) {
+            let warning = warnings[0].as_str().unwrap();
+            assert!(warning.contains(name) && warning.contains("it ends after"), "{name}: {warning}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_heard_is_told_and_the_rest_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = source(dir.path());
+    let path = |name: &str| dir.path().join(name);
+    let put = |name: &str, bytes: &[u8]| {
+        fs::write(path(name), bytes).unwrap();
+        path(name)
+    };
+    let m4a = fs::read(made(dir.path(), &source, "whole.m4a", "-c:a aac")).unwrap();
+    let mut cases = vec![
+        (put("zero.mp3", b""), "is empty (0 bytes)"),
+        (
+            put("text.mp3", "Notes of a meeting, by hand.\n".repeat(500).as_bytes()),
+            "is no audio that is known",
+        ),
+        (put("index.m4a", &m4a[..m4a.len() * 6 / 10]), "index.m4a"),
+        (made(dir.path(), &source, "ac3.mkv", "-c:a ac3 -ar 48000"), "AC-3 that is not decoded"),
+        (path("missing.wav"), "No such file"),
+    ];
+    let silent = path("silent.mp4");
+    ffmpeg(
+        "-f lavfi -i testsrc=size=160x120:rate=5 -t 1 -c:v mpeg4"
+            .split(' ')
+            .map(OsStr::new)
+            .chain([silent.as_os_str()]),
+    );
+    cases.push((silent, "has no audio in it"));
+    let quiet = path("quiet.flac");
+    ffmpeg("-f lavfi -i anullsrc=r=16000:cl=mono -t 5".split(' ').map(OsStr::new).chain([quiet.as_os_str()]));
+    let mut files: Vec<_> = cases.iter().map(|it| it.0.clone()).collect();
+    files.extend([quiet, source]);
+    let (code, lines) = transcribe(dir.path(), &files);
+    assert_eq!(code, 1);
+    for (file, want) in &cases {
+        let line = &lines[file.file_name().unwrap().to_str().unwrap()];
+        let error = line["error"].as_str().unwrap_or_else(|| panic!("{line}"));
+        println!("{error}");
+        assert!(error.contains(want) && error.contains(file.to_str().unwrap()), "{error}");
+    }
+    // Silence is no fault, and what is fine is not harmed by what is not.
+    assert_eq!((&lines["quiet.flac"]["ok"], text_of(&lines["quiet.flac"])), (&json!(true), String::new()));
+    assert!(text_of(&lines["source.wav"]).contains("postpone"));
+}
+
+#[test]
+fn times_of_a_video_are_those_of_its_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = source(dir.path());
+    // The sound begins 3 s after the pictures.
+    let late = dir.path().join("late.mkv");
+    let line = "-f lavfi -i testsrc=size=160x120:rate=5 -itsoffset 3 -i";
+    let tail = "-map 0:v -map 1:a -t 18 -c:v mpeg4 -c:a libvorbis";
+    let args = line.split(' ').map(OsStr::new).chain([source.as_os_str()]);
+    ffmpeg(args.chain(tail.split(' ').map(OsStr::new)).chain([late.as_os_str()]));
+    let (code, lines) = transcribe(dir.path(), &[late, source]);
+    assert_eq!(code, 0);
+    let starts = |name: &str| -> Vec<f64> {
+        let json = fs::read_to_string(lines[name]["written"][1].as_str().unwrap()).unwrap();
+        let json: Value = serde_json::from_str(&json).unwrap();
+        json["segments"].as_array().unwrap().iter().map(|it| it["start"].as_f64().unwrap()).collect()
+    };
+    for (late, own) in starts("late.mkv").iter().zip(starts("source.wav")) {
+        assert!((late - own - 3.0).abs() < 0.25, "{late} s for {own} s");
+    }
+}
+
+#[test]
+fn hours_take_no_more_memory_than_minutes() {
+    let dir = tempfile::tempdir().unwrap();
+    let peak_kib = |minutes: u32| -> u64 {
+        let path = dir.path().join(format!("{minutes}.flac"));
+        let seconds = (minutes * 60).to_string();
+        let args = ["-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono", "-t", &seconds].map(OsStr::new);
+        ffmpeg(args.into_iter().chain([path.as_os_str()]));
+        let mut line = python("peak_memory.py");
+        let command = panotti(&["transcribe", "--threads", "1", "--format", "json"]);
+        line.arg(command.get_program()).args(command.get_args());
+        line.arg("--model").arg(demo_model()).arg("--output").arg(dir.path().join("out")).arg(&path);
+        let output = line.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let json = fs::read_to_string(dir.path().join(format!("out/{minutes}.json"))).unwrap();
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["duration"], f64::from(minutes) * 60.0);
+        assert_eq!(json["segments"], json!([]), "silence has no words");
+        String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+    };
+    let (short, long) = (peak_kib(5), peak_kib(120));
+    println!("5 min: {short} KiB; 2 h: {long} KiB");
+    assert!(long < short + 8 * 1024, "{long} KiB for 2 h, {short} KiB for 5 min");
+}
+
+#[test]
+fn damaged_files_are_survived() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = source(dir.path());
+    let forms = [
+        ("a.mp3", "-b:a 64k -t 2"),
+        ("a.flac", "-t 2"),
+        ("a.ogg", "-c:a libvorbis -t 2"),
+        ("a.m4a", "-c:a aac -t 2"),
+        ("alac.m4a", "-c:a alac -t 2"),
+        ("a.aac", "-c:a aac -t 2"),
+        ("a.mkv", "-c:a libvorbis -t 2"),
+        ("a.webm", "-c:a libopus -t 2"),
+        ("adpcm.wav", "-c:a adpcm_ms -t 2"),
+        ("a.aiff", "-t 2"),
+        ("a.caf", "-c:a pcm_s16le -t 2"),
+    ];
+    let path = dir.path().join("damaged");
+    for (name, options) in forms {
+        let whole = fs::read(made(dir.path(), &source, name, options)).unwrap();
+        // Bytes that are others, and an end that comes early; most damage near the headers.
+        let changes = proptest::collection::vec(
+            (prop_oneof![0..whole.len().min(600), 0..whole.len()], any::<u8>()),
+            0..12,
+        );
+        let mut runner =
+            TestRunner::new(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() });
+        let survived = runner.run(&(changes, 0.0..1.3_f64), |(changes, keep)| {
+            let mut bytes = whole.clone();
+            changes.iter().for_each(|(at, to)| bytes[*at] = *to);
+            bytes.truncate((whole.len() as f64 * keep.min(1.0)) as usize);
+            fs::write(&path, &bytes).unwrap();
+            let Ok(mut file) = AudioFile::open(&path) else { return Ok(()) };
+            let (mut frames, mut block) = (0_u64, Vec::new());
+            loop {
+                block.clear();
+                let Ok(Some(format)) = file.read(&mut block) else { break };
+                frames += block.len() as u64 / u64::from(format.channels);
+                prop_assert!(block.len() < 64 << 20, "{} samples at once", block.len());
+            }
+            file.damage();
+            // 2 s, or the silence that broken times may add.
+            prop_assert!(frames < 13 * 3600 * 384_000, "{frames} frames");
+            Ok(())
+        });
+        survived.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+/// Everything that has ever broken an export.
+fn ugly() -> (Transcript, Header) {
+    let word = |start_ms: u64, i: usize, text: &str| Word {
+        start_ms: start_ms + i as u64 * 400,
+        end_ms: start_ms + i as u64 * 400 + 400,
+        text: text.into(),
+        confidence: 0.5,
+    };
+    let segment = |start_ms: u64, speaker: Option<&str>, text: &str| {
+        let words: Vec<Word> =
+            text.split_whitespace().enumerate().map(|(i, it)| word(start_ms, i, it)).collect();
+        let end_ms = words.last().map_or(start_ms, |it| it.end_ms);
+        Segment {
+            start_ms,
+            end_ms,
+            speaker: speaker.map(Into::into),
+            text: text.into(),
+            words,
+            confidence: 0.5,
+        }
+    };
+    let long = "This is a sentence that goes on and on, as some people do when nobody stops them, \
+                with commas, and with clauses, until at last it ends.";
+    let segments = vec![
+        segment(0, Some("Ann <script>alert(1)</script>"), "Plain <b>bold</b> &amp; \"quoted\" 'words'"),
+        segment(3_000, Some("  "), "An arrow --> in the text, and {\\an8} braces"),
+        segment(6_000, Some("דוד"), "שלום לכולם, מה שלומכם היום?"),
+        segment(
+            10_000,
+            Some("Ann <script>alert(1)</script>"),
+            "🙂 👩\u{200d}👩\u{200d}👧 emoji\u{202e}reversed",
+        ),
+        segment(14_000, Some("Bo: 00:01 --> 00:02"), "1\n\n2\n\n00:00:01,000 --> 00:00:02,000\n\nNOTE x"),
+        segment(20_000, None, "   \n "),
+        segment(21_000, None, long),
+        segment(24_000, Some("Cyd"), "Meanwhile I say this."),
+        segment(3 * 3_600_000 + 5, Some("Cyd"), "Three hours later."),
+    ];
+    let transcript = Transcript {
+        language: "en".into(),
+        duration_ms: 3 * 3_600_000 + 9_000,
+        model: "demo\"><x>".into(),
+        segments,
+    };
+    let header = Header {
+        title: "Budget <i> --> \"Q3\" & more\nsecond line".into(),
+        attendees: vec!["Ann <ann@example.com>".into(), "Bo & Co".into()],
+        ..Header::default()
+    };
+    (transcript, header)
+}
+
+#[test]
+fn exports_are_read_by_other_peoples_parsers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (transcript, header) = ugly();
+    for format in TranscriptFormat::ALL {
+        fs::write(dir.path().join(format!("t.{}", format.name())), transcript.render(format, &header))
+            .unwrap();
+    }
+    let output = python("exports.py").arg(dir.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let list = |form: &str| read[form].as_array().unwrap().clone();
+    let bare = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+
+    // Every word comes back, in order of time; every cue is short enough to be read.
+    let (vtt, srt) = (list("vtt"), list("srt"));
+    assert_eq!(vtt.len(), srt.len());
+    for cue in vtt.iter().chain(&srt) {
+        let (start, end) = (cue["start"].as_f64().unwrap(), cue["end"].as_f64().unwrap());
+        assert!(start < end && end - start <= 7.0, "{cue}");
+        assert!(cue["text"].as_str().unwrap().lines().count() <= 2, "{cue}");
+    }
+    assert!(vtt.is_sorted_by_key(|it| (it["start"].as_f64().unwrap() * 1000.0) as u64));
+    let numbers: Vec<_> = srt.iter().map(|it| it["number"].as_u64().unwrap()).collect();
+    assert!(numbers.into_iter().eq(1..=srt.len() as u64));
+    let spoken = |cues: &[Value], from: f64, to: f64| {
+        let within = |it: &&Value| (from..to).contains(&it["start"].as_f64().unwrap());
+        bare(&cues.iter().filter(within).map(|it| it["text"].as_str().unwrap()).collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(spoken(&srt, 3.0, 6.0), "An arrow -> in the text, and {\\an8} braces");
+    assert_eq!(spoken(&vtt, 6.0, 9.0), "שלום לכולם, מה שלומכם היום?");
+    assert_eq!(spoken(&srt, 6.0, 9.0), "דוד: שלום לכולם, מה שלומכם היום?");
+    assert_eq!(spoken(&vtt, 14.0, 20.0), "1 2 00:00:01,000 --> 00:00:02,000 NOTE x");
+    assert_eq!(spoken(&vtt, 10_000.0, 20_000.0), "Three hours later.");
+    let voices: BTreeSet<_> = vtt.iter().filter_map(|it| it["voice"].as_str()).collect();
+    assert!(voices.contains("Cyd") && voices.contains("דוד"), "{voices:?}");
+    assert!(vtt.len() > 9, "the long sentence has several cues");
+
+    // The page: what is written in it is text, and nothing of it is markup.
+    let page = &read["html"];
+    assert_eq!(page["balanced"], true);
+    let tags: BTreeSet<_> = page["tags"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    let known = "body dd div dl dt h1 h2 head header html main meta p section span style time title";
+    assert_eq!(tags, known.split(' ').collect());
+    let texts = |tag: &str| -> Vec<String> {
+        page["text"][tag].as_array().unwrap().iter().map(|it| bare(it.as_str().unwrap())).collect()
+    };
+    assert_eq!(texts("h1"), ["Budget <i> --> \"Q3\" & more second line"]);
+    assert_eq!(texts("title"), texts("h1"));
+    assert_eq!(texts("h2")[0], "Ann <script>alert(1)</script>");
+    let said: Vec<_> =
+        transcript.segments.iter().map(|it| bare(&it.text)).filter(|it| !it.is_empty()).collect();
+    assert_eq!(texts("span"), said);
+    assert!(texts("dd").contains(&"Ann <ann@example.com>, Bo & Co".to_owned()));
+    assert_eq!(texts("time").last().unwrap(), "03:00:00");
+    let attributes = page["attributes"].as_array().unwrap();
+    assert!(attributes.contains(&json!(["html", "lang", "en"])));
+    let loads = |it: &&Value| {
+        matches!(it[1].as_str(), Some("src" | "href")) || it[1].as_str().unwrap().starts_with("on")
+    };
+    assert_eq!(attributes.iter().find(loads), None, "nothing is loaded, nothing runs");
+
+    // ffmpeg reads the subtitles as players do.
+    for (form, count) in [("srt", srt.len()), ("vtt", vtt.len())] {
+        let args = ["-v", "error", "-show_entries", "packet=pts_time", "-of", "json"];
+        let output =
+            Command::new("ffprobe").args(args).arg(dir.path().join(format!("t.{form}"))).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.is_empty(), "{form}: {said}");
+        let packets: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(packets["packets"].as_array().unwrap().len(), count, "{form}");
+    }
+}
