@@ -63,9 +63,12 @@ pub fn transcribe_files(
         job.track(track)?;
         duration_ms = duration_ms.max(job.progress.done_ms - before);
     }
+    let language = job.how.hints.language.clone();
+    // One that the model cannot write was not heeded.
+    let language = language.filter(|it| job.transcriber.languages().contains(it));
     let mut segments = job.segments;
     segments.sort_by_key(|it| it.start_ms);
-    let (language, model) = (transcriber.language(), transcriber.name());
+    let (language, model) = (language.unwrap_or_else(|| transcriber.language()), transcriber.name());
     Ok(Transcript { language, duration_ms, model, segments })
 }
 
@@ -176,6 +179,7 @@ impl Job<'_> {
     fn write(&mut self, lane: &Heard, utterances: &[Utterance]) -> Result<(), Error> {
         for utterance in utterances {
             let mut segments = self.transcriber.transcribe(utterance, &self.how)?;
+            self.how.hints.learn(self.transcriber, &segments);
             for segment in &mut segments {
                 segment.speaker.clone_from(&lane.lane.label);
             }
