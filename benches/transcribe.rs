@@ -1,5 +1,6 @@
 //! How well the demo model's words come out, and what they cost: word error rate and share of real time for
-//! captions (live) and for the final pass, one thread. `cargo bench --bench transcribe`.
+//! captions (live) and for the final pass, without and with what a meeting tells of its words; one thread.
+//! `cargo bench --bench transcribe`.
 //!
 //! Reads the meeting in `tests/fixtures/speech`; with `../shared/audio/speech` beside the project also its
 //! meetings and its single sentences, clean and in noise. The defaults of `config::Vad` and the constants
@@ -16,7 +17,7 @@ use std::{
 use panotti::{
     audio::WavReader,
     config,
-    speech::{Effort, How, Listener, load, word_error_rate},
+    speech::{Effort, Hints, How, Listener, load, meeting_prompt, word_error_rate},
 };
 
 /// A file and what is said in it.
@@ -30,7 +31,16 @@ fn main() {
     let mut transcriber = load(&config, Path::new("models")).unwrap();
     println!("| speech | pass | words | word errors | share of real time |\n|---|---|---|---|---|");
     for (name, files) in sets(root) {
-        for (pass, effort) in [("live", Effort::Live), ("final", Effort::Final)] {
+        let prompt = meeting_prompt(Some("Weekly planning"), &["Anna Berg".into(), "Sam Lee".into()]);
+        let told = Hints { prompt, ..Hints::default() };
+        for (pass, effort, hints) in [
+            ("partial", Effort::Partial, Hints::default()),
+            ("live", Effort::Live, Hints::default()),
+            ("live, prompted", Effort::Live, told.clone()),
+            ("final", Effort::Final, Hints::default()),
+            ("final, prompted", Effort::Final, told),
+        ] {
+            let how = How { hints: hints.into(), ..How::of(effort) };
             let (mut words, mut errors, mut heard_s, mut seconds) = (0.0, 0.0, 0.0, 0.0);
             for (path, reference) in &files {
                 let samples = read(path);
@@ -41,7 +51,7 @@ fn main() {
                 listener.push(&samples, &mut utterances);
                 listener.flush(&mut utterances);
                 for utterance in &utterances {
-                    let segments = transcriber.transcribe(utterance, &How::of(effort)).unwrap();
+                    let segments = transcriber.transcribe(utterance, &how).unwrap();
                     said.extend(segments.into_iter().map(|it| it.text));
                 }
                 seconds += began.elapsed().as_secs_f64();

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde_json::Value as Json;
 
 use super::{
+    cores,
     keys::{Key, Kind, LANGUAGES},
     yaml::{Node, Value},
 };
@@ -39,6 +40,9 @@ pub(super) fn check(key: &Key, node: &Node) -> Result<Json, Misfit> {
         (Kind::Language, Value::Text(it)) if LANGUAGES.split(' ').any(|code| code == it) => {
             Some(it.as_str().into())
         }
+        (Kind::Cores, Value::Text(it)) if cores(it).is_some() => Some(it.as_str().into()),
+        // One core, written as a number.
+        (Kind::Cores, Value::Int(it)) if cores(&it.to_string()).is_some() => Some(it.to_string().into()),
         (Kind::LogFilter, Value::Text(it)) if is_filter(it) => Some(it.as_str().into()),
         (Kind::Texts(most), Value::List(items)) => return texts(key, items, most),
         _ => None,
@@ -99,6 +103,7 @@ fn misfit(key: &Key, value: &Value) -> Misfit {
         (Kind::Address, _) => format!("{} is not an address with a port", show(value)),
         (Kind::Sha256, _) => format!("{} is not a SHA-256 sum", show(value)),
         (Kind::Language, _) => format!("{} is not a language Whisper knows", show(value)),
+        (Kind::Cores, _) => format!("{} names no processor cores", show(value)),
         (Kind::LogFilter, _) => format!("{} is not a log level or filter", show(value)),
         (Kind::Word(_), _) => format!("{} is not known here", show(value)),
     };
@@ -123,6 +128,7 @@ fn expected(kind: Kind) -> String {
         Kind::Address => "an IP address and a port, such as 0.0.0.0:54789 or \"[::]:54789\"".into(),
         Kind::Sha256 => "64 hex digits, as `sha256sum` prints them".into(),
         Kind::Language => "an ISO 639-1 code such as en or de, or auto".into(),
+        Kind::Cores => "numbers and ranges of cores, such as 2-3 or \"0,2\"".into(),
         Kind::LogFilter => "error, warn, info, debug, trace or off, or a filter such as \
                             info,panotti::audio=debug"
             .into(),

@@ -31,6 +31,8 @@ pub enum Kind {
     Sha256,
     /// A language Whisper knows, or `auto`.
     Language,
+    /// Processor cores: numbers and ranges of them.
+    Cores,
     /// A log level or filter.
     LogFilter,
     /// A list of at most this many texts.
@@ -84,6 +86,10 @@ pub const KEYS: &[Key] = &[
     needed("transcription.language", Kind::Language),
     needed("transcription.beam_size", Kind::Int(1, 8, "beams (whisper.cpp decodes at most 8 at once)")),
     optional("transcription.initial_prompt", Kind::Text("a sentence")),
+    needed("transcription.hot_words", Kind::Texts(100)),
+    needed("transcription.prompt_from_meeting", Kind::Bool),
+    needed("transcription.partial_interval_ms", Kind::Int(0, 10_000, "ms (0 shows final captions alone)")),
+    optional("transcription.cores", Kind::Cores),
     needed("transcription.gpu", Kind::Bool),
     needed("logging.level", Kind::LogFilter),
     needed("logging.format", Kind::Word(&["text", "json"])),

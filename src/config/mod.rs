@@ -2,6 +2,7 @@
 //! Owns the sections, their defaults and units; reading and judging what was written is in `load`.
 
 mod check;
+mod cores;
 mod keys;
 mod load;
 mod problem;
@@ -9,6 +10,7 @@ mod rules;
 pub(crate) mod yaml;
 
 pub(crate) use check::nearest;
+pub use cores::cores;
 pub use keys::{KEYS, Key, Kind};
 pub use load::{DEFAULT_FILE, Loaded, Override, Sources, load};
 pub use problem::{Origin, Problem, Problems};
@@ -199,6 +201,14 @@ pub struct Transcription {
     pub beam_size: u16,
     /// Text that tells Whisper what the talk is about.
     pub initial_prompt: Option<String>,
+    /// Names and terms that are likely to be said, and how they are spelt.
+    pub hot_words: Vec<String>,
+    /// Whether Whisper is told the meeting's title and who takes part.
+    pub prompt_from_meeting: bool,
+    /// While somebody speaks, what was said so far is shown this often, in ms; 0 shows final captions alone.
+    pub partial_interval_ms: u32,
+    /// Processor cores that Whisper keeps to, such as `2-3` or `0,2`; all of them when not set.
+    pub cores: Option<String>,
     /// Whether a GPU is used when this build has one.
     pub gpu: bool,
 }
@@ -330,6 +340,10 @@ impl Default for Transcription {
             language: "en".into(),
             beam_size: 5,
             initial_prompt: None,
+            hot_words: Vec::new(),
+            prompt_from_meeting: true,
+            partial_interval_ms: 1000,
+            cores: None,
             gpu: true,
         }
     }

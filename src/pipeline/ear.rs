@@ -1,5 +1,5 @@
-//! The thread "listen": kept frames become utterances. Owns a lane for each speaker's channel; finding
-//! speech is in `speech`.
+//! The thread "listen": kept frames become utterances. Owns a lane for each speaker's channel, and when a
+//! partial caption is wanted; finding speech is in `speech`.
 
 use std::sync::Arc;
 
@@ -16,6 +16,9 @@ use crate::{
     speech::{Lane, Listener, SAMPLE_RATE_HZ, Utterance},
 };
 
+/// No caption is wanted of less speech: about a word, ms.
+const LEAST_PARTIAL_MS: u64 = 600;
+
 /// Commands as the listener sees them.
 #[derive(Debug)]
 pub(super) enum Mark {
@@ -29,6 +32,8 @@ pub(super) enum Mark {
 pub(super) struct Ear {
     pub(super) vad: Vad,
     pub(super) labels: Vec<String>,
+    /// While somebody speaks, a partial caption is wanted this often, ms of audio; 0 wants none.
+    pub(super) partial_interval_ms: u32,
     pub(super) queue: Arc<Queue>,
     pub(super) job: Option<Job>,
 }
@@ -55,9 +60,25 @@ struct Heard {
     mono: Vec<f32>,
     resampled: Vec<f32>,
     found: Vec<Utterance>,
+    /// Where the speech began of which a partial caption was wanted last, and how long it was then, samples.
+    shown: Option<(u64, u64)>,
 }
 
 impl Heard {
+    /// What has been said so far, when a partial caption of it is due.
+    fn so_far(&mut self, interval: u64) -> Option<Utterance> {
+        let (start, length) = self.listener.speech()?;
+        let due = match self.shown {
+            Some((of, shown)) if of == start => shown + interval,
+            _ => samples(LEAST_PARTIAL_MS),
+        };
+        if length < due {
+            return None;
+        }
+        self.shown = Some((start, length));
+        self.listener.so_far()
+    }
+
     fn hear(&mut self, samples: &[f32], channels: usize) {
         self.mono.clear();
         self.lane.pick(samples, channels, &mut self.mono);
@@ -105,6 +126,7 @@ impl Ear {
                     mono: Vec::new(),
                     resampled: Vec::new(),
                     found: Vec::new(),
+                    shown: None,
                 }),
                 (Err(error), _) => tracing::error!(error = chain(&error), "Cannot listen."),
                 (_, Err(error)) => tracing::error!(error = chain(&error), "Cannot listen."),
@@ -114,11 +136,18 @@ impl Ear {
 
     fn hand_on(&mut self) {
         let Some(job) = &mut self.job else { return };
+        let interval = samples(self.partial_interval_ms.into());
         for (lane, heard) in job.lanes.iter_mut().enumerate() {
-            for mut utterance in heard.found.drain(..) {
-                utterance.start_sample += heard.base;
-                let label = heard.lane.label.clone();
-                self.queue.live(Live { recording: job.id.clone(), lane, label, utterance });
+            let (base, label) = (heard.base, heard.lane.label.clone());
+            let live = |mut utterance: Utterance| {
+                utterance.start_sample += base;
+                Live { recording: job.id.clone(), lane, label: label.clone(), utterance }
+            };
+            heard.found.drain(..).for_each(|it| self.queue.live(live(it)));
+            if interval > 0
+                && let Some(so_far) = heard.so_far(interval)
+            {
+                self.queue.partial(live(so_far));
             }
         }
     }
@@ -189,6 +218,7 @@ impl Sink for Ear {
             Mark::End { reply } => {
                 self.end_run();
                 self.job = None;
+                self.queue.ended();
                 // A caller that went away needs no answer.
                 reply.send(()).ok();
             }
@@ -196,4 +226,8 @@ impl Sink for Ear {
     }
 
     fn tick(&mut self) {}
+}
+
+fn samples(ms: u64) -> u64 {
+    ms * u64::from(SAMPLE_RATE_HZ) / 1000
 }

@@ -5,13 +5,16 @@
 //!                 ┌─ring─▶ "record" ─▶ WAV files            a full ring: silence in place of what was lost
 //!  capture thread ┤
 //!                 └─ring─▶ "listen" ─utterances─▶ queue ─▶ "transcribe" ─▶ captions, transcripts
+//!                          and speech so far       a slow model: fewer partial captions, then none;
 //!                                                  a full queue: the oldest captions are left out
 //!  "desk": audio that plugins hand in ─▶ queue
 //!  "control": commands ─▶ marks at the same frame for "record" and "listen"
 //!  "notices": what happens to the microphone ─▶ events
 //! ```
 
+mod affinity;
 mod ear;
+mod pace;
 mod queue;
 mod reader;
 mod recorder;
@@ -102,13 +105,16 @@ impl Pipeline {
         let Capture { record, listen, notices, handle } =
             Capture::start(&config.audio, status.clone()).map_err(Error::Capture)?;
         let stop = Arc::new(AtomicBool::new(false));
-        let queue = Arc::new(Queue::new(status.clone()));
+        let partial_interval_ms = config.transcription.partial_interval_ms;
+        let queue = Queue::new(Duration::from_millis(partial_interval_ms.into()), status.clone());
+        let queue = Arc::new(queue);
 
         let (options, min_free_bytes) = (config.record.clone(), config.storage.min_free_mib << 20);
         let owner = recordings.clone();
         let ear = ear::Ear {
             vad: config.vad.clone(),
             labels: config.audio.labels.clone(),
+            partial_interval_ms,
             queue: queue.clone(),
             job: None,
         };
@@ -122,6 +128,7 @@ impl Pipeline {
             status: status.clone(),
             live: live.clone(),
             model: requests.model,
+            shown: scribe::Shown::default(),
         };
 
         let (to_recorder, recorder_marks) = mpsc::channel();

@@ -126,6 +126,11 @@ impl Recording {
         self.speakers.get(label).map_or(label, String::as_str)
     }
 
+    /// Its title, where somebody gave it one.
+    pub fn given_title(&self) -> Option<&str> {
+        Some(self.title.as_str()).filter(|it| *it != self.id && *it != date_as_title(self.started_at))
+    }
+
     /// Its tracks as events tell of them.
     pub(super) fn told_tracks(&self) -> Vec<payloads::Track> {
         let told = |it: &Track| payloads::Track {
@@ -139,6 +144,11 @@ impl Recording {
         };
         self.tracks.iter().map(told).collect()
     }
+}
+
+/// What a meeting is called that nobody named.
+fn date_as_title(started_at: Timestamp) -> String {
+    started_at.to_zoned(TimeZone::UTC).strftime("Meeting of %Y-%m-%d %H:%M UTC").to_string()
 }
 
 impl From<Origin> for payloads::Origin {
@@ -195,10 +205,7 @@ pub struct Patch {
 impl NewRecording {
     pub(super) fn apply(self, recording: &mut Recording) -> Result<(), Error> {
         recording.title = match checked_title(&self.title)? {
-            title if title.is_empty() => {
-                let start = recording.started_at.to_zoned(TimeZone::UTC);
-                start.strftime("Meeting of %Y-%m-%d %H:%M UTC").to_string()
-            }
+            title if title.is_empty() => date_as_title(recording.started_at),
             title => title,
         };
         recording.attendees = checked_attendees(&self.attendees)?;

@@ -55,6 +55,17 @@ impl Listener {
         self.vad.reset();
     }
 
+    /// Where the speech began that goes on, and how much there is of it, samples. `None` before it is enough
+    /// for an utterance, and in a silence, which may end it any moment.
+    pub fn speech(&self) -> Option<(u64, u64)> {
+        self.segmenter.speech()
+    }
+
+    /// The speech that goes on. The utterance that comes of it begins at the same sample.
+    pub fn so_far(&self) -> Option<Utterance> {
+        self.segmenter.so_far()
+    }
+
     /// Whether somebody is speaking now.
     pub fn speaking(&self) -> bool {
         self.segmenter.speaking()

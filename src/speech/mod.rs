@@ -10,8 +10,10 @@ use std::{
 
 use crate::config;
 
+mod agreement;
 mod desk;
 mod error;
+mod hints;
 mod lane;
 mod listener;
 pub mod model;
@@ -23,8 +25,10 @@ pub mod vad;
 mod wer;
 pub mod whisper;
 
+pub use agreement::Agreement;
 pub use desk::{Desk, DeskError, Request, Requests, desk};
 pub use error::Error;
+pub use hints::{Hints, meeting_prompt};
 pub use lane::Lane;
 pub use listener::Listener;
 pub use offline::{Progress, TrackInput, Written, transcribe_files, transcribe_tracks};
@@ -65,15 +69,6 @@ pub enum Effort {
     Final,
 }
 
-/// What is known before anything is heard.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hints {
-    /// The language spoken, ISO 639-1; the configured one when not given.
-    pub language: Option<String>,
-    /// Words that are likely to be said: the meeting's title, names.
-    pub prompt: Option<String>,
-}
-
 /// How one utterance is to be written down.
 #[derive(Debug, Clone)]
 pub struct How {
@@ -110,6 +105,11 @@ pub trait Transcriber: Send {
         vec![self.language()]
     }
 
+    /// The language of the last utterance and its probability, where the model had to find it out.
+    fn heard_language(&self) -> Option<(&str, f32)> {
+        None
+    }
+
     /// What computes: `cpu`, `cuda`, `vulkan`.
     fn accelerator(&self) -> String {
         "cpu".into()
@@ -136,6 +136,12 @@ pub enum TranscribeError {
         samples: usize,
         /// What it said.
         reason: String,
+    },
+    /// The language asked for is none of the model's.
+    #[error("the model does not know the language {language:?}: give an ISO 639-1 code such as en or de")]
+    Language {
+        /// As it was given.
+        language: String,
     },
     /// Nobody wants it any more.
     #[error("nobody waits for this utterance any more")]

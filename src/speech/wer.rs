@@ -8,6 +8,11 @@ pub fn word_error_rate(reference: &str, hypothesis: &str) -> f64 {
     if reference.is_empty() {
         return if hypothesis.is_empty() { 0.0 } else { 1.0 };
     }
+    distances(&reference, &hypothesis)[hypothesis.len()] as f64 / reference.len() as f64
+}
+
+/// Levenshtein distances of all of `reference` to the first 0, 1, 2, … words of `hypothesis`.
+pub(super) fn distances(reference: &[String], hypothesis: &[String]) -> Vec<usize> {
     // One row of the distance table: `row[j]` is the distance to the first j words of the hypothesis.
     let mut row: Vec<usize> = (0..=hypothesis.len()).collect();
     for (i, said) in reference.iter().enumerate() {
@@ -19,7 +24,7 @@ pub fn word_error_rate(reference: &str, hypothesis: &str) -> f64 {
             row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
         }
     }
-    row[hypothesis.len()] as f64 / reference.len() as f64
+    row
 }
 
 /// Words in lower case, of letters and digits only; an apostrophe inside a word joins its halves.

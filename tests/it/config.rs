@@ -154,6 +154,7 @@ fn value(key: &'static Key) -> BoxedStrategy<Value> {
             .boxed(),
         Kind::Sha256 => "[0-9a-f]{64}".prop_map(|it| json!(it)).boxed(),
         Kind::Language => proptest::sample::select(vec!["no", "en", "auto"]).prop_map(|it| json!(it)).boxed(),
+        Kind::Cores => proptest::sample::select(vec!["0,2", "2-3"]).prop_map(|it| json!(it)).boxed(),
         Kind::LogFilter => proptest::sample::select(vec!["off", "info,panotti::audio=debug"])
             .prop_map(|it| json!(it))
             .boxed(),

@@ -64,7 +64,7 @@ impl Scribe {
         let readable: Vec<_> = tracks.iter().filter(&mut is_readable).cloned().collect();
         let tracks = if readable.is_empty() { tracks } else { readable };
         let problem = Some(problems.join("; ")).filter(|it| !it.is_empty());
-        let hints = Hints::default();
+        let hints = self.known_of(recording);
         let over = || self.queue.cancelled();
         match self.transcribe(Some(&recording.id), &tracks, &hints, transcriber, over, |_| {}) {
             // Deleted, or taken up again at the next start.
@@ -78,9 +78,14 @@ impl Scribe {
     pub(super) fn answer(
         &self,
         recording: &str,
-        request: Request,
+        mut request: Request,
         transcriber: &mut Result<Box<dyn Transcriber>, Missing>,
     ) {
+        if let Ok(known) = self.recordings.get(recording).map(|it| self.known_of(&it)) {
+            let Hints { language, prompt } = &mut request.hints;
+            *language = language.take().or(known.language);
+            *prompt = prompt.take().or(known.prompt);
+        }
         self.reply(Some(recording), request, transcriber);
         self.status.update(|it| it.final_pass = None);
     }
@@ -184,5 +189,13 @@ impl Transcriber for CaptionsFirst<'_> {
 
     fn language(&self) -> String {
         self.inner.language()
+    }
+
+    fn languages(&self) -> Vec<String> {
+        self.inner.languages()
+    }
+
+    fn heard_language(&self) -> Option<(&str, f32)> {
+        self.inner.heard_language()
     }
 }

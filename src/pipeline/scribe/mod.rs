@@ -5,6 +5,8 @@
 mod captions;
 mod finals;
 mod model;
+#[cfg(test)]
+mod tests;
 
 use std::{
     path::PathBuf,
@@ -15,7 +17,10 @@ use std::{
 use panotti_sdk::{EventType, NewEvent, SpeechModel, payloads};
 use tokio::sync::watch;
 
-use super::queue::{Final, Queue, Work};
+use super::{
+    affinity,
+    queue::{Final, Queue, Work},
+};
 use crate::{
     config::{Transcription, Vad},
     error_chain::chain,
@@ -25,6 +30,7 @@ use crate::{
     speech::{self, How, Segment, TranscribeError, Transcriber, Utterance},
     status::Status,
 };
+pub(super) use captions::Shown;
 use model::Missing;
 
 /// Everything the thread works with.
@@ -38,10 +44,14 @@ pub(super) struct Scribe {
     pub(super) status: Arc<Status>,
     pub(super) live: Arc<Live>,
     pub(super) model: watch::Sender<Option<SpeechModel>>,
+    pub(super) shown: Shown,
 }
 
 impl Scribe {
     pub(super) fn run(&self) {
+        if let Some(cores) = &self.transcription.cores {
+            affinity::keep_to(cores);
+        }
         let mut transcriber = self.load();
         while let Some(work) = self.queue.next() {
             match work {

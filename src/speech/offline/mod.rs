@@ -95,9 +95,12 @@ pub fn transcribe_tracks(
         job.track(track)?;
         duration_ms = duration_ms.max(job.progress.done_ms - before);
     }
+    let language = job.how.hints.language.clone();
+    // One that the model cannot write was not heeded.
+    let language = language.filter(|it| job.transcriber.languages().contains(it));
     let Job { mut segments, damage, .. } = job;
     segments.sort_by_key(|it| it.start_ms);
-    let (language, model) = (transcriber.language(), transcriber.name());
+    let (language, model) = (language.unwrap_or_else(|| transcriber.language()), transcriber.name());
     Ok(Written { transcript: Transcript { language, duration_ms, model, segments }, damage })
 }
 
@@ -205,6 +208,7 @@ impl Job<'_> {
     fn write(&mut self, lane: &Heard, utterances: &[Utterance]) -> Result<(), Error> {
         for utterance in utterances {
             let mut segments = self.transcriber.transcribe(utterance, &self.how)?;
+            self.how.hints.learn(self.transcriber, &segments);
             for segment in &mut segments {
                 segment.speaker.clone_from(&lane.lane.label);
             }

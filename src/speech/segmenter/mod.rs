@@ -84,6 +84,20 @@ impl Segmenter {
         self.speech.is_some()
     }
 
+    /// Where the speech began that goes on, and how much there is of it, samples. `None` before it is enough
+    /// for an utterance, and in a silence, which may end it any moment.
+    pub fn speech(&self) -> Option<(u64, u64)> {
+        let speech = self.speech.as_ref().filter(|it| it.silent_from.is_none())?;
+        let length = self.end() - speech.start;
+        (length >= self.least(speech)).then_some((speech.start, length))
+    }
+
+    /// The speech that goes on, with the pad before it. The utterance that comes of it begins at the same
+    /// sample.
+    pub fn so_far(&self) -> Option<Utterance> {
+        self.speech.as_ref().map(|it| self.utterance(it, self.end(), 0))
+    }
+
     /// Takes the next frame with its probability; appends the utterances that ended to `out`.
     pub fn push(&mut self, frame: &[f32], probability: f32, out: &mut Vec<Utterance>) {
         let at = self.end();
@@ -156,15 +170,24 @@ impl Segmenter {
     /// Gives away the speech that ends at `end`, with `pad` after it, unless it is too short.
     fn emit(&mut self, end: u64, pad: u64, out: &mut Vec<Utterance>) {
         let Some(speech) = &self.speech else { return };
-        let least = if speech.continued { 1 } else { self.min_speech.max(1) };
-        if end.saturating_sub(speech.start) < least {
+        if end.saturating_sub(speech.start) < self.least(speech) {
             return;
         }
+        let utterance = self.utterance(speech, end, pad);
+        self.free_from = utterance.start_sample + utterance.samples.len() as u64;
+        out.push(utterance);
+    }
+
+    /// Shorter speech is dropped, samples.
+    fn least(&self, speech: &Speech) -> u64 {
+        if speech.continued { 1 } else { self.min_speech.max(1) }
+    }
+
+    fn utterance(&self, speech: &Speech, end: u64, pad: u64) -> Utterance {
         let from = speech.start.saturating_sub(self.pad).max(self.free_from).max(self.base);
         let to = (end + pad).min(self.end());
         let range = (from - self.base) as usize..(to - self.base) as usize;
-        out.push(Utterance { start_sample: from, samples: self.audio[range].to_vec() });
-        self.free_from = to;
+        Utterance { start_sample: from, samples: self.audio[range].to_vec() }
     }
 
     /// Drops the sound that no utterance can want any more.

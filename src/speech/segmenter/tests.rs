@@ -98,6 +98,29 @@ fn memory_stays_bounded() {
     }
 }
 
+#[test]
+fn speech_so_far_grows_from_where_its_utterance_begins() {
+    let mut listener = Listener::with_vad(&config(), Gate::new(Box::new(Marked), -200.0));
+    let mut out = Vec::new();
+    listener.push(&sound(&[(0.0, 50), (0.9, 6)]), &mut out);
+    assert_eq!(listener.speech(), None, "too short to be an utterance");
+    listener.push(&sound(&[(0.9, 14)]), &mut out);
+    assert_eq!(listener.speech(), Some((50 * FRAME as u64, 20 * FRAME as u64)));
+    let first = listener.so_far().unwrap();
+    assert_eq!((first.start_sample as usize, first.samples.len()), (44 * FRAME, 26 * FRAME));
+    listener.push(&sound(&[(0.0, 19)]), &mut out);
+    assert_eq!(listener.speech(), None, "it may have ended");
+    listener.push(&sound(&[(0.9, 10)]), &mut out);
+    assert_eq!(listener.speech(), Some((50 * FRAME as u64, 49 * FRAME as u64)));
+    let second = listener.so_far().unwrap();
+    assert_eq!((second.start_sample, second.samples.len()), (first.start_sample, 55 * FRAME));
+    assert!(out.is_empty());
+    listener.push(&sound(&[(0.0, 20)]), &mut out);
+    assert_eq!(out[0].start_sample, first.start_sample);
+    assert_eq!(out[0].samples[..second.samples.len()], second.samples);
+    assert_eq!((listener.speech(), listener.so_far()), (None, None));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

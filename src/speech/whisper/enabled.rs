@@ -1,20 +1,31 @@
-//! The real Whisper. Owns the loaded model, how it is asked, and what of its answer is believed; leaves
-//! checking the file to `model` and finding speech to `Listener`.
+//! The real Whisper. Owns the loaded model and the way of an utterance through it: which effort makes which
+//! attempts. What of an answer is believed is in `quality`; checking the file is left to `model` and finding
+//! speech to `Listener`.
 
-use std::path::Path;
+use std::{
+    collections::BTreeMap,
+    ffi::c_void,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use whisper_rs::{
-    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError, WhisperState,
-    WhisperTokenId,
+    FullParams, WhisperContext, WhisperContextParameters, WhisperError, WhisperState, WhisperTokenId,
 };
 
 use super::{
-    log_to_tracing,
-    words::{Token, repeats, segments, words},
+    languages, log_to_tracing,
+    params::{Prepared, threads},
+    prompt,
+    quality::Attempt,
+    words::{Token, segments, words},
 };
 use crate::{
     config,
-    speech::{Effort, Error, How, SAMPLE_RATE_HZ, Segment, TranscribeError, Transcriber, Utterance},
+    speech::{Effort, Error, Hints, How, SAMPLE_RATE_HZ, Segment, TranscribeError, Transcriber, Utterance},
 };
 
 /// whisper.cpp 1.8.3 reads out of bounds on audio much shorter than a second: silence is added up to this.
@@ -26,32 +37,23 @@ const LEAST_LIVE_CONTEXT: usize = 256;
 const LEAST_FINAL_CONTEXT: usize = 512;
 /// Context is rounded up to this, so that few sizes of compute graph occur.
 const CONTEXT_STEP: usize = 64;
-/// A caption with a token less likely than this is heard again with beam search. On five synthesised
-/// meetings (661 words) greedy decoding alone makes 15.9 % word errors, beam search alone 11.0 %; greedy
-/// with a second hearing of these, one utterance in five, makes 9.8 %. More context did not help at all
-/// (`benches/transcribe.rs`).
-const DOUBTFUL_TOKEN: f32 = 0.2;
-/// Mean log probability below which a decoding has failed; OpenAI's own `logprob_threshold`.
-const LOGPROB_THRESHOLD: f32 = -1.0;
-/// OpenAI's own `no_speech_threshold`.
-const NO_SPEECH_THRESHOLD: f32 = 0.6;
 /// An utterance below this level is not shown to Whisper, which would dream: −70 dBFS as mean square.
 const SILENCE_MEAN_SQUARE: f32 = 1e-7;
 /// A segment longer than this ends at the next end of a sentence, ms.
 const LONG_SEGMENT_MS: u64 = 6_000;
-/// Most decoders that whisper.cpp has (`WHISPER_MAX_DECODERS`).
-const MOST_BEAMS: u16 = 8;
 
 /// Whisper with one model, loaded once, and one state that is used again and again.
 pub struct WhisperTranscriber {
+    context: WhisperContext,
     state: WhisperState,
     name: String,
-    language: String,
-    /// Made once: whisper-rs never frees the strings in them.
-    live: FullParams<'static, 'static>,
-    thorough: FullParams<'static, 'static>,
-    /// For what went wrong at first: full context, and higher temperatures when that fails too.
-    again: FullParams<'static, 'static>,
+    config: config::Transcription,
+    /// Languages asked for so far.
+    prepared: BTreeMap<&'static str, Prepared>,
+    /// What was known last, and its tokens.
+    prompt: (Arc<Hints>, Vec<WhisperTokenId>),
+    /// The language of the last utterance and its probability, where it was not given.
+    heard: Option<(&'static str, f32)>,
     /// Tokens from here on are not text.
     end_of_text: WhisperTokenId,
     full_context: usize,
@@ -63,15 +65,6 @@ impl std::fmt::Debug for WhisperTranscriber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WhisperTranscriber").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// What came of one decoding.
-struct Attempt {
-    tokens: Vec<Token>,
-    mean_logprob: f32,
-    /// Of the least likely token; 1 when there is none.
-    least_probability: f32,
-    no_speech: f32,
 }
 
 /// Loads a model whose file has been checked.
@@ -92,72 +85,113 @@ impl WhisperTranscriber {
         parameters.use_gpu(gpu);
         let context = WhisperContext::new_with_params(path, parameters).map_err(failed)?;
         let state = context.create_state().map_err(failed)?;
-
-        let threads = config.threads.map_or_else(default_threads, usize::from).clamp(1, 64);
-        let language = if context.is_multilingual() { config.language.clone() } else { "en".into() };
-        let prepared = |strategy| {
-            let mut it = FullParams::new(strategy);
-            it.set_n_threads(threads as i32);
-            let text = |it: &str| it.replace('\0', "");
-            it.set_language(Some(&*Box::leak(text(&language).into_boxed_str())));
-            if let Some(prompt) = &config.initial_prompt {
-                it.set_initial_prompt(&text(prompt));
-            }
-            it.set_no_context(true);
-            // One segment: otherwise whisper.cpp goes on from the last timestamp and dreams in the rest.
-            it.set_single_segment(true);
-            it.set_token_timestamps(true);
-            it.set_suppress_blank(true);
-            it.set_suppress_nst(true);
-            it.set_logprob_thold(LOGPROB_THRESHOLD);
-            it.set_no_speech_thold(NO_SPEECH_THRESHOLD);
-            it.set_print_special(false);
-            it.set_print_progress(false);
-            it.set_print_realtime(false);
-            it.set_print_timestamps(false);
-            it
-        };
-        let mut live = prepared(SamplingStrategy::Greedy { best_of: 1 });
-        let again = prepared(match config.beam_size.min(MOST_BEAMS) {
-            0 | 1 => SamplingStrategy::Greedy { best_of: 5 },
-            beams => SamplingStrategy::BeamSearch { beam_size: beams.into(), patience: -1.0 },
-        });
-        let mut thorough = again.clone();
-        // No higher temperature at the first try: what failed is heard again with full context.
-        live.set_temperature_inc(0.0);
-        thorough.set_temperature_inc(0.0);
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let mut it = Self {
             state,
             name: stem.strip_prefix("ggml-").unwrap_or(&stem).into(),
-            language,
-            live,
-            thorough,
-            again,
+            config: config.clone(),
+            prepared: BTreeMap::new(),
+            prompt: Default::default(),
+            heard: None,
             end_of_text: context.token_eot(),
             full_context: usize::try_from(context.n_audio_ctx()).unwrap_or(1500),
             gpu,
             audio: Vec::new(),
+            context,
         };
+        it.prompt.1 = it.prompt_tokens(&Hints::default());
         // The first run allocates and, on a GPU, compiles: better now than in the first caption.
         it.audio.resize(LEAST_SAMPLES, 0.0);
-        it.attempt(&it.live.clone(), LEAST_LIVE_CONTEXT.min(it.full_context)).map_err(failed)?;
+        let context = LEAST_LIVE_CONTEXT.min(it.full_context);
+        let quick = it.prepared("en").quick;
+        it.attempt(&quick, context, &AtomicBool::new(false)).map_err(failed)?;
         Ok(it)
     }
 
-    /// Decodes `self.audio` with `context` positions of the encoder.
+    fn prepared(&mut self, language: &'static str) -> Prepared {
+        self.prepared.entry(language).or_insert_with(|| Prepared::new(&self.config, language)).clone()
+    }
+
+    fn prompt_tokens(&self, hints: &Hints) -> Vec<WhisperTokenId> {
+        // Half of the text's context is for what came before, less the token that says so.
+        let most = (usize::try_from(self.context.n_text_ctx()).unwrap_or(448) / 2).saturating_sub(1);
+        let text = prompt::text(&self.config, hints);
+        text.map_or_else(Vec::new, |text| prompt::tokens(&self.context, &text, most))
+    }
+
+    /// The language to write: what is known, what is configured, or what Whisper hears in `self.audio`.
+    fn language_of(&mut self, hints: &Hints) -> Result<&'static str, TranscribeError> {
+        self.heard = None;
+        let given = hints.language.as_deref();
+        let known = given.map(languages::code);
+        if !self.context.is_multilingual() {
+            if known.is_some_and(|it| it != Some("en")) {
+                tracing::warn!(language = given, model = self.name, "This model writes English only.");
+            }
+            return Ok("en");
+        }
+        match known {
+            Some(Some(known)) => return Ok(known),
+            Some(None) => {
+                return Err(TranscribeError::Language { language: given.unwrap_or_default().into() });
+            }
+            None => {}
+        }
+        if let Some(configured) = languages::code(&self.config.language) {
+            return Ok(configured);
+        }
+        let samples = self.audio.len();
+        let failed = |it: WhisperError| TranscribeError::Engine { samples, reason: it.to_string() };
+        let threads = threads(&self.config) as usize;
+        self.state.pcm_to_mel(&self.audio, threads).map_err(failed)?;
+        let (id, probabilities) = self.state.lang_detect(0, threads).map_err(failed)?;
+        let language = whisper_rs::get_lang_str(id).unwrap_or("en");
+        let probability = usize::try_from(id).ok().and_then(|it| probabilities.get(it));
+        self.heard = Some((language, probability.copied().unwrap_or(0.0)));
+        Ok(language)
+    }
+
+    /// One hearing of `utterance`, which is in `self.audio`.
+    fn hear(
+        &mut self,
+        utterance: &Utterance,
+        how: &How,
+        params: &FullParams<'static, 'static>,
+        context: usize,
+    ) -> Result<Attempt, TranscribeError> {
+        let is_abandoned = || how.abandon.load(Ordering::Relaxed);
+        if is_abandoned() {
+            return Err(TranscribeError::Abandoned);
+        }
+        match self.attempt(params, context, &how.abandon) {
+            Ok(it) => {
+                let words = words(&it.tokens, utterance.start_ms(), length_ms(utterance));
+                Ok(Attempt { words, ..it })
+            }
+            Err(_) if is_abandoned() => Err(TranscribeError::Abandoned),
+            Err(error) => {
+                Err(TranscribeError::Engine { samples: utterance.samples.len(), reason: error.to_string() })
+            }
+        }
+    }
+
+    /// Decodes `self.audio` with `context` positions of the encoder, unless it is abandoned on the way.
     fn attempt(
         &mut self,
         params: &FullParams<'static, 'static>,
         context: usize,
+        abandon: &AtomicBool,
     ) -> Result<Attempt, WhisperError> {
-        let mut params = params.clone();
+        let mut params: FullParams<'static, '_> = params.clone();
         // 0 is the model's own.
         let context = if context >= self.full_context { 0 } else { context };
         params.set_audio_ctx(context as i32);
+        if !self.prompt.1.is_empty() {
+            params.set_tokens(&self.prompt.1);
+        }
+        watch(&mut params, abandon);
         self.state.full(params, &self.audio)?;
-        let mut it =
-            Attempt { tokens: Vec::new(), mean_logprob: 0.0, least_probability: 1.0, no_speech: 0.0 };
+        let mut it = Attempt { least_probability: 1.0, ..Attempt::default() };
         for segment in self.state.as_iter() {
             it.no_speech = segment.no_speech_probability().max(it.no_speech);
             for token in (0..segment.n_tokens()).filter_map(|i| segment.get_token(i)) {
@@ -187,6 +221,28 @@ impl WhisperTranscriber {
     }
 }
 
+/// Has whisper.cpp look at `abandon`: it does so after each pass of the encoder and after each token.
+#[expect(
+    unsafe_code,
+    reason = "the safe form of whisper-rs 0.16 reads a closure as another type, and leaks it"
+)]
+fn watch(params: &mut FullParams<'_, '_>, abandon: &AtomicBool) {
+    // SAFETY: the callback has the type that whisper.cpp calls, does not unwind and only reads the flag, which
+    // any thread may; `params` are used for one call of `full`, which is over before the borrow of the flag
+    // that its caller holds.
+    unsafe {
+        params.set_abort_callback(Some(is_abandoned));
+        params.set_abort_callback_user_data(std::ptr::from_ref(abandon).cast_mut().cast());
+    }
+}
+
+#[expect(unsafe_code, reason = "called from C++")]
+unsafe extern "C" fn is_abandoned(flag: *mut c_void) -> bool {
+    // SAFETY: `watch` gave a pointer to a flag that outlives the call of `full` this happens in.
+    let flag: &AtomicBool = unsafe { &*flag.cast() };
+    flag.load(Ordering::Relaxed)
+}
+
 impl Transcriber for WhisperTranscriber {
     fn transcribe(&mut self, utterance: &Utterance, how: &How) -> Result<Vec<Segment>, TranscribeError> {
         let samples = utterance.samples.len();
@@ -198,39 +254,40 @@ impl Transcriber for WhisperTranscriber {
             return Ok(Vec::new());
         }
         self.audio.resize(samples.max(LEAST_SAMPLES), 0.0);
+        if *self.prompt.0 != *how.hints {
+            self.prompt = (how.hints.clone(), self.prompt_tokens(&how.hints));
+        }
+        let language = self.language_of(&how.hints)?;
 
-        let failed = |it: WhisperError| TranscribeError::Engine { samples, reason: it.to_string() };
-        let length_ms = samples as u64 * 1000 / u64::from(SAMPLE_RATE_HZ);
-        let written = |it: &Attempt| words(&it.tokens, utterance.start_ms(), length_ms);
-        let (params, least) = match how.effort {
-            Effort::Partial | Effort::Live => (self.live.clone(), LEAST_LIVE_CONTEXT),
-            Effort::Final => (self.thorough.clone(), LEAST_FINAL_CONTEXT),
+        let Prepared { quick, thorough, again } = self.prepared(language);
+        let live_context = self.fitted_context(LEAST_LIVE_CONTEXT);
+        let (first, context) = match how.effort {
+            Effort::Partial | Effort::Live => (&quick, live_context),
+            Effort::Final => (&thorough, self.fitted_context(LEAST_FINAL_CONTEXT)),
         };
-        let context = self.fitted_context(least);
-        let mut best = self.attempt(&params, context).map_err(failed)?;
-        if how.effort == Effort::Live && best.least_probability < DOUBTFUL_TOKEN {
-            let second = self.attempt(&self.thorough.clone(), context).map_err(failed)?;
+        let mut best = self.hear(utterance, how, first, context)?;
+        if how.effort == Effort::Live && best.is_doubtful() {
+            let second = self.hear(utterance, how, &thorough, live_context)?;
             if second.mean_logprob >= best.mean_logprob {
                 best = second;
             }
         }
-        let mut words = written(&best);
-        if best.mean_logprob < LOGPROB_THRESHOLD || repeats(&words) {
-            best = self.attempt(&self.again.clone(), self.full_context).map_err(failed)?;
-            words = written(&best);
+        if best.has_failed() {
+            if how.effort == Effort::Partial {
+                return Ok(Vec::new());
+            }
+            best = self.hear(utterance, how, &again, self.full_context)?;
         }
-        let is_dream = best.no_speech > NO_SPEECH_THRESHOLD && best.mean_logprob < LOGPROB_THRESHOLD;
-        let text: String = words.iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join(" ");
-        if is_dream || repeats(&words) || is_stage_direction(&text) {
+        if best.is_nothing() {
             return Ok(Vec::new());
         }
-        let mut segments = segments(words, LONG_SEGMENT_MS);
+        let mut segments = segments(best.words, LONG_SEGMENT_MS);
         // Where speech begins and ends the detector knows better than Whisper's timestamps do.
         if let Some(first) = segments.first_mut() {
             first.start_ms = utterance.start_ms();
         }
         if let Some(last) = segments.last_mut() {
-            last.end_ms = utterance.start_ms() + length_ms;
+            last.end_ms = utterance.start_ms() + length_ms(utterance);
         }
         Ok(segments)
     }
@@ -240,7 +297,19 @@ impl Transcriber for WhisperTranscriber {
     }
 
     fn language(&self) -> String {
-        self.language.clone()
+        if self.context.is_multilingual() { self.config.language.clone() } else { "en".into() }
+    }
+
+    fn languages(&self) -> Vec<String> {
+        if self.context.is_multilingual() {
+            languages::all().map(Into::into).collect()
+        } else {
+            vec!["en".into()]
+        }
+    }
+
+    fn heard_language(&self) -> Option<(&str, f32)> {
+        self.heard
     }
 
     fn accelerator(&self) -> String {
@@ -252,17 +321,6 @@ impl Transcriber for WhisperTranscriber {
     }
 }
 
-/// One core is left to capture and to whatever else runs: ggml's threads wait for one another by spinning,
-/// so that a thread without a core of its own makes the others burn theirs. On two cores that others also
-/// wanted, two threads took 15 times the processor time of one. More than four hardly help small models.
-fn default_threads() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    cores.saturating_sub(1).clamp(1, 4)
-}
-
-/// `[BLANK_AUDIO]`, `(music)`, or nothing but punctuation.
-fn is_stage_direction(text: &str) -> bool {
-    (text.starts_with('[') && text.ends_with(']'))
-        || (text.starts_with('(') && text.ends_with(')'))
-        || !text.chars().any(char::is_alphanumeric)
+fn length_ms(utterance: &Utterance) -> u64 {
+    utterance.samples.len() as u64 * 1000 / u64::from(SAMPLE_RATE_HZ)
 }

@@ -30,6 +30,11 @@ unsafe extern "C" fn on_line(level: std::ffi::c_uint, text: *const c_char, _: *m
     if text.is_empty() {
         return;
     }
+    // What the caller gets as an error, the caller tells; and this one it may have wanted (`How::abandon`).
+    if text.ends_with("failed to encode") || text.ends_with("failed to decode") {
+        tracing::debug!(target: "panotti::whisper", "{text}");
+        return;
+    }
     match GGMLLogLevel::from(level) {
         GGMLLogLevel::Error => tracing::error!(target: "panotti::whisper", "{text}"),
         GGMLLogLevel::Warn => tracing::warn!(target: "panotti::whisper", "{text}"),

@@ -5,7 +5,15 @@ mod disabled;
 #[cfg(feature = "whisper")]
 mod enabled;
 #[cfg(feature = "whisper")]
+mod languages;
+#[cfg(feature = "whisper")]
 mod log;
+#[cfg(feature = "whisper")]
+mod params;
+#[cfg(feature = "whisper")]
+mod prompt;
+#[cfg(feature = "whisper")]
+mod quality;
 #[cfg(all(test, feature = "whisper"))]
 mod tests;
 #[cfg(feature = "whisper")]

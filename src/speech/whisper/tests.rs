@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{words::*, *};
+use super::{quality::*, words::*, *};
 use crate::{
     audio::WavReader,
     config,

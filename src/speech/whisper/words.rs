@@ -70,13 +70,3 @@ fn segment(words: Vec<Word>) -> Option<Segment> {
     let confidence = words.iter().map(|it| it.confidence).sum::<f32>() / words.len() as f32;
     Some(Segment { start_ms, end_ms, speaker: None, text, words, confidence })
 }
-
-/// Whether `words` turn in circles, as Whisper does where it hears nothing: a run of up to four words
-/// that comes four times in a row.
-pub(super) fn repeats(words: &[Word]) -> bool {
-    (1..=4_usize).any(|n| {
-        words
-            .windows(n * 4)
-            .any(|it| it.chunks(n).all(|part| part.iter().zip(it).all(|(a, b)| a.text == b.text)))
-    })
-}

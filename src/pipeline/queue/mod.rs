@@ -1,12 +1,19 @@
-//! What waits for the transcriber. Owns the order (captions before final passes) and what happens when
-//! the transcriber is behind: captions older than two minutes of waiting audio are left out, since the
-//! final pass writes all of it down anyway; audio never is.
+//! What waits for the transcriber. Owns the order: final captions, what somebody waits for, partial captions,
+//! final passes; and what happens when the transcriber is behind: a partial caption gives way to the next one
+//! of its microphone and to every final caption, even while it is being made; captions older than two minutes
+//! of waiting audio are left out, since the final pass writes all of it down anyway; audio never is. How much
+//! is possible is judged in `pace`.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
+use super::pace::Pace;
 use crate::{
     speech::{DeskError, Request, SAMPLE_RATE_HZ, Utterance},
     status::Status,
@@ -15,7 +22,7 @@ use crate::{
 /// Most audio that waits for captions, in samples of 16 kHz: 7.7 MB.
 const MOST_WAITING: usize = 120 * SAMPLE_RATE_HZ as usize;
 
-/// An utterance of the running recording.
+/// An utterance of the running recording, or as much as has been said of it.
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) recording: String,
@@ -35,8 +42,12 @@ pub(super) enum Work {
         skipped_ms: u64,
         waiting_ms: u64,
     },
+    /// A recording is gone, with all that is known of it.
+    Forgotten(String),
     /// Audio of no recording, for which somebody waits.
     Urgent(Request),
+    /// What has been said so far of an utterance; given up when the flag is set.
+    Partial(Live, Arc<AtomicBool>),
     Final(Final),
 }
 
@@ -78,11 +89,17 @@ pub(super) struct Queue {
     status: Arc<Status>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waiting {
     live: VecDeque<Live>,
     live_samples: usize,
     skipped: Option<(String, usize)>,
+    forgotten: VecDeque<String>,
+    /// One a microphone; the one that waited longest first.
+    partials: VecDeque<Live>,
+    /// Of the partial caption that is being made: whose, and its flag.
+    partial: Option<(String, Arc<AtomicBool>)>,
+    pace: Pace,
     urgent: VecDeque<Request>,
     finals: VecDeque<Final>,
     running: Option<String>,
@@ -91,12 +108,34 @@ struct Waiting {
 }
 
 impl Queue {
-    pub(super) fn new(status: Arc<Status>) -> Self {
-        Self { waiting: Mutex::default(), wake: Condvar::new(), status }
+    /// A partial caption is wanted every `interval` while somebody speaks.
+    pub(super) fn new(interval: Duration, status: Arc<Status>) -> Self {
+        let waiting = Waiting {
+            live: VecDeque::new(),
+            live_samples: 0,
+            skipped: None,
+            forgotten: VecDeque::new(),
+            partials: VecDeque::new(),
+            partial: None,
+            pace: Pace::new(interval),
+            urgent: VecDeque::new(),
+            finals: VecDeque::new(),
+            running: None,
+            cancelled: false,
+            closed: false,
+        };
+        Self { waiting: Mutex::new(waiting), wake: Condvar::new(), status }
     }
 
+    /// An utterance has ended.
     pub(super) fn live(&self, live: Live) {
         let mut waiting = self.lock();
+        waiting.give_up_partial(None);
+        let ended = |it: &Live| it.lane == live.lane;
+        if waiting.partials.iter().any(ended) {
+            waiting.pace.missed();
+            waiting.partials.retain(|it| !ended(it));
+        }
         waiting.live_samples += live.utterance.samples.len();
         waiting.live.push_back(live);
         while waiting.live_samples > MOST_WAITING && waiting.live.len() > 1 {
@@ -105,7 +144,42 @@ impl Queue {
                 waiting.skipped.take().filter(|(id, _)| *id == left_out.recording).map_or(0, |it| it.1);
             waiting.skipped = Some((left_out.recording, before + left_out.utterance.samples.len()));
         }
-        self.changed(&waiting);
+        self.changed(&mut waiting);
+    }
+
+    /// Somebody goes on speaking: `live` is what has been said so far.
+    pub(super) fn partial(&self, live: Live) {
+        let mut waiting = self.lock();
+        match waiting.partials.iter().position(|it| it.lane == live.lane) {
+            Some(place) => {
+                waiting.partials[place] = live;
+                waiting.pace.missed();
+            }
+            None => waiting.partials.push_back(live),
+        }
+        self.changed(&mut waiting);
+    }
+
+    /// The partial caption that was handed out is made, or given up, after `took`.
+    pub(super) fn partial_over(&self, made: bool, took: Duration) {
+        let mut waiting = self.lock();
+        waiting.partial = None;
+        let others = waiting.partials.len();
+        waiting.pace.worked(took, others, Instant::now());
+        if made {
+            waiting.pace.made();
+        } else {
+            waiting.pace.missed();
+        }
+        self.changed(&mut waiting);
+    }
+
+    /// The running recording has ended, after its last utterance.
+    pub(super) fn ended(&self) {
+        let mut waiting = self.lock();
+        waiting.partials.clear();
+        waiting.pace.rest();
+        self.changed(&mut waiting);
     }
 
     /// A recording is complete. Asking twice is asking once.
@@ -115,7 +189,7 @@ impl Queue {
         if !waiting.finals.iter().any(same) {
             waiting.finals.push_back(Final::Recording(recording));
         }
-        self.changed(&waiting);
+        self.changed(&mut waiting);
     }
 
     /// Somebody handed in audio.
@@ -128,7 +202,7 @@ impl Queue {
             Some(recording) => waiting.finals.push_back(Final::Request { recording, request }),
             None => waiting.urgent.push_back(request),
         }
-        self.changed(&waiting);
+        self.changed(&mut waiting);
     }
 
     /// A recording is gone.
@@ -136,18 +210,22 @@ impl Queue {
         let mut waiting = self.lock();
         waiting.live.retain(|it| it.recording != recording);
         waiting.live_samples = waiting.live.iter().map(|it| it.utterance.samples.len()).sum();
+        waiting.partials.retain(|it| it.recording != recording);
+        waiting.give_up_partial(Some(recording));
+        waiting.forgotten.push_back(recording.to_owned());
         let (gone, left): (VecDeque<_>, _) =
             waiting.finals.drain(..).partition(|it| it.recording() == recording);
         waiting.finals = left;
         gone.into_iter().for_each(|it| it.refuse(DeskError::Deleted));
         waiting.cancelled |= waiting.running.as_deref() == Some(recording);
-        self.changed(&waiting);
+        self.changed(&mut waiting);
     }
 
     /// Nothing more is done; what waits is taken up at the next start.
     pub(super) fn close(&self) {
         let mut waiting = self.lock();
         waiting.closed = true;
+        waiting.give_up_partial(None);
         waiting.finals.drain(..).for_each(|it| it.refuse(DeskError::Closed));
         waiting.urgent.drain(..).for_each(|it| refuse(it, DeskError::Closed));
         drop(waiting);
@@ -162,8 +240,9 @@ impl Queue {
             if waiting.closed {
                 return None;
             }
-            if let Some(work) = waiting.next_live().or_else(|| waiting.next_urgent()) {
-                self.changed(&waiting);
+            let work = waiting.next_live().or_else(|| waiting.next_urgent());
+            if let Some(work) = work.or_else(|| waiting.next_partial()) {
+                self.changed(&mut waiting);
                 return Some(work);
             }
             if let Some(work) = waiting.finals.pop_front() {
@@ -171,7 +250,12 @@ impl Queue {
                 waiting.cancelled = false;
                 return Some(Work::Final(work));
             }
-            waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = if waiting.partials.is_empty() {
+                self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                let until_due = waiting.pace.wait(Instant::now());
+                self.wake.wait_timeout(waiting, until_due).unwrap_or_else(PoisonError::into_inner).0
+            };
         }
     }
 
@@ -179,7 +263,8 @@ impl Queue {
     pub(super) fn meanwhile(&self, of_final: bool) -> Option<Work> {
         let mut waiting = self.lock();
         let work = waiting.next_live().or_else(|| of_final.then(|| waiting.next_urgent()).flatten());
-        self.changed(&waiting);
+        let work = work.or_else(|| waiting.next_partial());
+        self.changed(&mut waiting);
         work
     }
 
@@ -203,8 +288,11 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn changed(&self, waiting: &Waiting) {
+    fn changed(&self, waiting: &mut Waiting) {
         self.status.utterances_waiting.store(waiting.live.len() as u64, Ordering::Relaxed);
+        let first = waiting.live.front().map_or(0, |it| it.utterance.samples.len());
+        let state = waiting.pace.state(ms(waiting.live_samples), ms(first));
+        self.status.update(|it| it.captions = state);
         self.wake.notify_one();
     }
 }
@@ -216,11 +304,33 @@ impl Waiting {
         Some(live)
     }
 
+    /// Gives up the partial caption that is being made, of a recording or of any.
+    fn give_up_partial(&self, of: Option<&str>) {
+        if let Some((recording, abandon)) = &self.partial
+            && of.is_none_or(|it| it == recording)
+        {
+            abandon.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn next_partial(&mut self) -> Option<Work> {
+        if self.closed || !self.pace.wait(Instant::now()).is_zero() {
+            return None;
+        }
+        let next = self.partials.pop_front()?;
+        let abandon = Arc::new(AtomicBool::new(false));
+        self.partial = Some((next.recording.clone(), abandon.clone()));
+        Some(Work::Partial(next, abandon))
+    }
+
     fn next_urgent(&mut self) -> Option<Work> {
         self.urgent.pop_front().map(Work::Urgent)
     }
 
     fn next_live(&mut self) -> Option<Work> {
+        if let Some(recording) = self.forgotten.pop_front() {
+            return Some(Work::Forgotten(recording));
+        }
         if let Some((recording, samples)) = self.skipped.take() {
             let (skipped_ms, waiting_ms) = (ms(samples), ms(self.live_samples));
             return Some(Work::Skipped { recording, skipped_ms, waiting_ms });
@@ -234,36 +344,4 @@ fn ms(samples: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn live(recording: &str, seconds: usize) -> Live {
-        let samples = vec![0.0; seconds * SAMPLE_RATE_HZ as usize];
-        Live {
-            recording: recording.into(),
-            lane: 0,
-            label: None,
-            utterance: Utterance { start_sample: 0, samples },
-        }
-    }
-
-    #[test]
-    fn captions_go_first_and_old_ones_are_left_out() {
-        let queue = Queue::new(Arc::default());
-        queue.final_pass("old".into());
-        queue.final_pass("old".into());
-        for _ in 0..6 {
-            queue.live(live("new", 25));
-        }
-        assert!(matches!(queue.next(), Some(Work::Skipped { skipped_ms: 50_000, waiting_ms: 100_000, .. })));
-        for _ in 0..4 {
-            assert!(matches!(queue.next(), Some(Work::Live(_))));
-        }
-        assert!(matches!(queue.next(), Some(Work::Final(Final::Recording(id))) if id == "old"));
-        assert!(!queue.cancelled());
-        queue.forget("old");
-        assert!(queue.cancelled());
-        queue.close();
-        assert!(queue.next().is_none());
-    }
-}
+mod tests;
