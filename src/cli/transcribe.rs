@@ -49,6 +49,7 @@ pub struct Args {
 /// Transcribes every file; the exit code is 0 only if all of them worked.
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     let mut config = config.clone();
+    config.transcription.model_on_command_line = args.model.is_some();
     config.transcription.model = args.model.clone().or(config.transcription.model);
     config.transcription.threads = args.threads.or(config.transcription.threads);
     if let Some(language) = &args.language {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    speech::{DeskError, Request, SAMPLE_RATE_HZ, Utterance},
+    speech::{DeskError, Request, SAMPLE_RATE_HZ, Switch, Utterance},
     status::Status,
 };
 
@@ -28,6 +28,8 @@ pub(super) struct Live {
 /// The next thing to do.
 #[derive(Debug)]
 pub(super) enum Work {
+    /// Another model, which what comes after it is written down with.
+    Switch(Switch),
     Live(Live),
     /// Captions that were left out.
     Skipped {
@@ -83,6 +85,7 @@ struct Waiting {
     live: VecDeque<Live>,
     live_samples: usize,
     skipped: Option<(String, usize)>,
+    switches: VecDeque<Switch>,
     urgent: VecDeque<Request>,
     finals: VecDeque<Final>,
     running: Option<String>,
@@ -131,6 +134,18 @@ impl Queue {
         self.changed(&waiting);
     }
 
+    /// Another model is to be used; it goes before everything else.
+    pub(super) fn switch(&self, switch: Switch) {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            // Who asked may have gone.
+            switch.reply.send(Err(DeskError::Closed)).ok();
+            return;
+        }
+        waiting.switches.push_back(switch);
+        self.changed(&waiting);
+    }
+
     /// A recording is gone.
     pub(super) fn forget(&self, recording: &str) {
         let mut waiting = self.lock();
@@ -150,6 +165,7 @@ impl Queue {
         waiting.closed = true;
         waiting.finals.drain(..).for_each(|it| it.refuse(DeskError::Closed));
         waiting.urgent.drain(..).for_each(|it| refuse(it, DeskError::Closed));
+        waiting.switches.drain(..).for_each(|it| drop(it.reply.send(Err(DeskError::Closed))));
         drop(waiting);
         self.wake.notify_all();
     }
@@ -162,7 +178,9 @@ impl Queue {
             if waiting.closed {
                 return None;
             }
-            if let Some(work) = waiting.next_live().or_else(|| waiting.next_urgent()) {
+            if let Some(work) =
+                waiting.next_switch().or_else(|| waiting.next_live()).or_else(|| waiting.next_urgent())
+            {
                 self.changed(&waiting);
                 return Some(work);
             }
@@ -178,7 +196,8 @@ impl Queue {
     /// What should go before the running work: captions, and before a final pass what somebody waits for.
     pub(super) fn meanwhile(&self, of_final: bool) -> Option<Work> {
         let mut waiting = self.lock();
-        let work = waiting.next_live().or_else(|| of_final.then(|| waiting.next_urgent()).flatten());
+        let work = waiting.next_switch().or_else(|| waiting.next_live());
+        let work = work.or_else(|| of_final.then(|| waiting.next_urgent()).flatten());
         self.changed(&waiting);
         work
     }
@@ -214,6 +233,10 @@ impl Waiting {
         let live = self.live.pop_front()?;
         self.live_samples -= live.utterance.samples.len();
         Some(live)
+    }
+
+    fn next_switch(&mut self) -> Option<Work> {
+        self.switches.pop_front().map(Work::Switch)
     }
 
     fn next_urgent(&mut self) -> Option<Work> {

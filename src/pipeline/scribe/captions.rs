@@ -33,7 +33,7 @@ impl Scribe {
                 );
                 self.recordings.captions_skipped(&recording, skipped_ms, waiting_ms)
             }
-            Work::Urgent(_) | Work::Final(_) => Ok(()),
+            Work::Switch(_) | Work::Urgent(_) | Work::Final(_) => Ok(()),
         };
         match told {
             // It was deleted meanwhile.
