@@ -24,6 +24,7 @@ use crate::{
     event_log::{Batch, EventLog},
     http::{self, Access},
     live::Live,
+    models::Models,
     pipeline::Pipeline,
     plugins::{PLUGINS, Plugins, Site},
     recordings::{self, Recordings},
@@ -81,6 +82,10 @@ impl Daemon {
             recordings_dir: config.storage.recordings_dir(),
             credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into),
         };
+        if let Some(choice) = speech::model::chosen(&config.transcription, &config.storage.models_dir()) {
+            // Before it is loaded it is already what recordings are left to.
+            status.update(|it| it.model = ModelState::Loading { name: choice.name });
+        }
         let (desk, requests) = speech::desk();
         let live = Arc::new(Live::default());
         let plugins = Plugins::start(PLUGINS, site, desk.clone(), &log, &bus, runtime.handle())
@@ -89,8 +94,9 @@ impl Daemon {
         let (recordings, commands) =
             Recordings::open(log.clone(), &config.storage.recordings_dir(), config.audio.labels.clone(), {
                 // Without a model the plugin could only fail.
-                let (roster, model) = (plugins.roster(), config.transcription.model.is_some());
-                Box::new(move || model && roster.expects(recordings::WRITER))
+                let (roster, status) = (plugins.roster(), status.clone());
+                let has_model = move || status.facts().model != ModelState::None;
+                Box::new(move || has_model() && roster.expects(recordings::WRITER))
             })
             .context("cannot open the recordings")?;
         let following = runtime
@@ -104,6 +110,8 @@ impl Daemon {
 
         let upkeep = Upkeep::start(&config, &log, &bus).context("cannot start the upkeep of the log")?;
         let pipeline = Pipeline::start(&config, &recordings, commands, requests, &live, &log, &status)?;
+        let config = Arc::new(config);
+        let models = Models::new(config.clone(), desk.clone(), log.clone());
         let app = http::App {
             recordings: recordings.clone(),
             log: log.clone(),
@@ -113,7 +121,8 @@ impl Daemon {
             status: status.clone(),
             live,
             desk,
-            config: Arc::new(config),
+            models,
+            config,
             access,
             started: Instant::now(),
         };

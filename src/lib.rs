@@ -23,6 +23,7 @@
 //! | `security` | keys and roles |
 //! | `recordings` | the life of a recording |
 //! | `pipeline` | the threads from capture to transcript, and what happens when one is behind |
+//! | `models` | fetching and choosing models while the service runs |
 //! | `http` | the API and the page |
 //! | `daemon` | starting all parts in order, stopping them in reverse, systemd |
 //! | `cli` | a file per subcommand |
@@ -50,6 +51,7 @@ pub mod fuzzing;
 pub mod http;
 pub mod live;
 pub mod logging;
+pub mod models;
 pub mod pipeline;
 pub mod plugins;
 pub mod recordings;

@@ -257,6 +257,7 @@ impl Stage {
         };
         config.transcription.model = Some("panotti-demo.en-q5_1".into());
         config.transcription.model_sha256 = None;
+        config.transcription.model_on_command_line = true;
         config
     }
 

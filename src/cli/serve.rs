@@ -23,6 +23,7 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     let mut config = config.clone();
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     config.audio.device = args.device.clone().unwrap_or(config.audio.device);
+    config.transcription.model_on_command_line = args.model.is_some();
     config.transcription.model = args.model.clone().or(config.transcription.model);
     let mut daemon = Daemon::start(config, Access::Keys)?;
     let ended = daemon.run_until_signal();

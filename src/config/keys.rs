@@ -73,7 +73,7 @@ pub const KEYS: &[Key] = &[
     needed("record.backend", Kind::Word(&["auto", "io-uring", "plain"])),
     needed("record.segment_seconds", Kind::Int(1, 86_400, "s")),
     needed("record.sync_ms", Kind::Int(10, 1_000, "ms")),
-    optional("vad.silero_model", Kind::Text("a file such as /var/lib/panotti/models/ggml-silero-v5.1.2.bin")),
+    optional("vad.silero_model", Kind::Text("a file such as /var/lib/panotti/models/ggml-silero-v6.2.0.bin")),
     needed("vad.threshold", Kind::Float(0.0, 1.0, "(a probability)")),
     needed("vad.min_speech_duration_ms", Kind::Int(0, 10_000, "ms")),
     needed("vad.min_silence_duration_ms", Kind::Int(50, 10_000, "ms")),
@@ -91,6 +91,7 @@ pub const KEYS: &[Key] = &[
     needed("transcription.partial_interval_ms", Kind::Int(0, 10_000, "ms (0 shows final captions alone)")),
     optional("transcription.cores", Kind::Cores),
     needed("transcription.gpu", Kind::Bool),
+    needed("models.url", Kind::Text("an address such as https://mirror.example/models")),
     needed("logging.level", Kind::LogFilter),
     needed("logging.format", Kind::Word(&["text", "json"])),
 ];

@@ -41,6 +41,8 @@ pub struct Config {
     pub vad: Vad,
     /// How speech is written down.
     pub transcription: Transcription,
+    /// Where models come from.
+    pub models: Models,
     /// What the program says about itself.
     pub logging: Logging,
 }
@@ -211,6 +213,18 @@ pub struct Transcription {
     pub cores: Option<String>,
     /// Whether a GPU is used when this build has one.
     pub gpu: bool,
+    /// The model was named on the command line: what `panotti model use` chose stands back. No key.
+    #[serde(skip)]
+    pub model_on_command_line: bool,
+}
+
+/// Where models come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Models {
+    /// What comes before `/ggml-NAME.bin`. `{repository}` stands for whose collection a model is of, such as
+    /// `ggerganov/whisper.cpp`; a mirror that keeps all models in one folder needs none.
+    pub url: String,
 }
 
 /// What the program says about itself.
@@ -345,7 +359,15 @@ impl Default for Transcription {
             partial_interval_ms: 1000,
             cores: None,
             gpu: true,
+            model_on_command_line: false,
         }
+    }
+}
+
+impl Default for Models {
+    fn default() -> Self {
+        // As whisper.cpp's own download scripts have it.
+        Self { url: "https://huggingface.co/{repository}/resolve/main".into() }
     }
 }
 

@@ -48,6 +48,13 @@ pub(super) fn broken(config: &Config) -> Vec<Broken> {
         format!("two periods of {} ms do not fit audio.buffer_ms ({})", audio.period_ms, audio.buffer_ms),
         format!("write at most {}, or raise audio.buffer_ms", audio.buffer_ms / 2),
     );
+    rule(
+        ["http://", "https://"].iter().any(|it| config.models.url.starts_with(it)),
+        "models.url",
+        "models.url",
+        format!("`{}` is no address that a model can be fetched from", config.models.url),
+        "write one that begins with https:// or http://".into(),
+    );
     let vad = &config.vad;
     let longest_ms = f64::from(vad.max_speech_duration_s) * 1000.0;
     rule(

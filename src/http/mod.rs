@@ -18,6 +18,7 @@ mod guard;
 mod health;
 mod input;
 mod media;
+mod models;
 mod notes;
 mod original;
 mod page;
@@ -47,6 +48,7 @@ use crate::{
     config::Config,
     event_log::EventLog,
     live::Live,
+    models::Models,
     plugins::Plugins,
     recordings::Recordings,
     security::{Keys, Role},
@@ -79,6 +81,8 @@ pub struct App {
     pub live: Arc<Live>,
     /// Where audio is handed in to be written down.
     pub desk: Desk,
+    /// The models.
+    pub models: Models,
     /// The configuration.
     pub config: Arc<Config>,
     /// Whether keys are asked for.
@@ -193,6 +197,7 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(plugins::get))
         .routes(routes!(plugins::status))
         .route("/plugins/{id}/{*path}", axum::routing::any(plugins::call))
+        .routes(routes!(models::list))
         .routes(routes!(system::system))
         .routes(routes!(system::live));
     let operator = OpenApiRouter::new()
@@ -202,6 +207,7 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(recordings::pause))
         .routes(routes!(recordings::resume))
         .routes(routes!(recordings::transcribe))
+        .routes(routes!(models::verify))
         .routes(routes!(events::publish::publish))
         .routes(routes!(events::filters::create))
         .routes(routes!(events::filters::replace, events::filters::delete))
@@ -213,7 +219,10 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
     let admin = OpenApiRouter::new()
         .routes(routes!(plugins::enable))
         .routes(routes!(plugins::disable))
-        .routes(routes!(plugins::configure));
+        .routes(routes!(plugins::configure))
+        .routes(routes!(models::fetch))
+        .routes(routes!(models::choose))
+        .routes(routes!(models::remove));
     let media = OpenApiRouter::new().routes(routes!(audio::get));
     let original = OpenApiRouter::new()
         .routes(routes!(original::started))

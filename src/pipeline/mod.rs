@@ -7,7 +7,7 @@
 //!                 └─ring─▶ "listen" ─utterances─▶ queue ─▶ "transcribe" ─▶ captions, transcripts
 //!                          and speech so far       a slow model: fewer partial captions, then none;
 //!                                                  a full queue: the oldest captions are left out
-//!  "desk": audio that plugins hand in ─▶ queue
+//!  "desk": audio that plugins hand in, models to switch to ─▶ queue
 //!  "control": commands ─▶ marks at the same frame for "record" and "listen"
 //!  "notices": what happens to the microphone ─▶ events
 //! ```
@@ -41,7 +41,7 @@ use crate::{
     event_log::{Batch, EventLog},
     live::Live,
     recordings::{Command, Recordings},
-    speech::{self, Listener, Request, Requests},
+    speech::{self, Listener, Order, Requests},
     status::{CaptureState, Status},
 };
 use queue::Queue;
@@ -276,9 +276,12 @@ impl Control {
 }
 
 /// From the desk to the queue, where the order is made.
-fn hand_in(mut requests: UnboundedReceiver<Request>, queue: &Queue) {
-    while let Some(request) = requests.blocking_recv() {
-        queue.request(request);
+fn hand_in(mut orders: UnboundedReceiver<Order>, queue: &Queue) {
+    while let Some(order) = orders.blocking_recv() {
+        match order {
+            Order::Audio(request) => queue.request(request),
+            Order::Switch(switch) => queue.switch(switch),
+        }
     }
 }
 

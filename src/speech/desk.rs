@@ -1,15 +1,15 @@
-//! Where audio is handed in to be written down by the one transcriber of the process. Owns the form of
-//! requests and answers; the transcriber takes them when it has nothing more urgent.
+//! Where audio is handed in to be written down by the one transcriber of the process, and where it is told to
+//! use another model. Owns the form of requests and answers; the transcriber takes them when it has nothing more urgent.
 
 use panotti_sdk::SpeechModel;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Hints, Segment, TrackInput, Transcript};
+use super::{Hints, Segment, TrackInput, Transcript, model::Choice};
 
 /// Takes requests. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Desk {
-    requests: mpsc::UnboundedSender<Request>,
+    orders: mpsc::UnboundedSender<Order>,
     model: watch::Receiver<Option<SpeechModel>>,
 }
 
@@ -17,9 +17,27 @@ pub struct Desk {
 #[derive(Debug)]
 pub struct Requests {
     /// Where requests come out.
-    pub incoming: mpsc::UnboundedReceiver<Request>,
+    pub incoming: mpsc::UnboundedReceiver<Order>,
     /// What is in use, for all to see.
     pub model: watch::Sender<Option<SpeechModel>>,
+}
+
+/// What is asked of the transcriber.
+#[derive(Debug)]
+pub enum Order {
+    /// Audio to be written down.
+    Audio(Request),
+    /// Another model to be used.
+    Switch(Switch),
+}
+
+/// Another model to be used from now on.
+#[derive(Debug)]
+pub struct Switch {
+    /// Which.
+    pub to: Choice,
+    /// Gets what is in use then, or why it cannot be used; then the one before stays.
+    pub reply: oneshot::Sender<Result<SpeechModel, DeskError>>,
 }
 
 /// Audio to be written down.
@@ -41,7 +59,10 @@ pub struct Request {
 #[derive(Debug, thiserror::Error)]
 pub enum DeskError {
     /// No model is configured.
-    #[error("no model is set: set transcription.model")]
+    #[error(
+        "no model is in use: choose one with `panotti model use`, or set transcription.model; `panotti model list` \
+         shows which there are"
+    )]
     NoModel,
     /// The model cannot be used; why.
     #[error("{0}")]
@@ -59,9 +80,9 @@ pub enum DeskError {
 
 /// A desk, and its other side.
 pub fn desk() -> (Desk, Requests) {
-    let (requests, incoming) = mpsc::unbounded_channel();
+    let (orders, incoming) = mpsc::unbounded_channel();
     let (model, in_use) = watch::channel(None);
-    (Desk { requests, model: in_use }, Requests { incoming, model })
+    (Desk { orders, model: in_use }, Requests { incoming, model })
 }
 
 impl Desk {
@@ -75,7 +96,14 @@ impl Desk {
     ) -> Result<Transcript, DeskError> {
         let (reply, answer) = oneshot::channel();
         let request = Request { recording_id, tracks, hints, said, reply };
-        self.requests.send(request).map_err(|_| DeskError::Closed)?;
+        self.orders.send(Order::Audio(request)).map_err(|_| DeskError::Closed)?;
+        answer.await.unwrap_or(Err(DeskError::Closed))
+    }
+
+    /// Uses another model from now on; when it cannot be loaded, the one in use stays.
+    pub async fn use_model(&self, to: Choice) -> Result<SpeechModel, DeskError> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.send(Order::Switch(Switch { to, reply })).map_err(|_| DeskError::Closed)?;
         answer.await.unwrap_or(Err(DeskError::Closed))
     }
 

@@ -10,7 +10,8 @@ pub enum Error {
     /// No model is configured.
     #[error(
         "no Whisper model is set: give one with --model FILE or transcription.model in the configuration \
-         (a ggml file such as ggml-base.en-q5_1.bin; names are looked up in {models_dir})"
+         (a ggml file such as ggml-base.en-q5_1.bin; names are looked up in {models_dir}), or get one: \
+         `panotti model fetch base.en-q5_1`, then `panotti model use base.en-q5_1`"
     )]
     NoModel {
         /// Where models lie.
@@ -32,6 +33,19 @@ pub enum Error {
     NotBuilt {
         /// The model file.
         path: PathBuf,
+    },
+    /// Two models at once are too much for this machine.
+    #[error(
+        "{path} needs about {needed_mb} MB of memory beside the model in use, and {available_mb} MB are free: stop \
+         the service, run `panotti model use` again, and start it; or choose a smaller model"
+    )]
+    Memory {
+        /// The model file.
+        path: PathBuf,
+        /// About what it takes, MB.
+        needed_mb: u64,
+        /// What can be had, MB.
+        available_mb: u64,
     },
     /// An audio file cannot be read.
     #[error("cannot read the audio in {path}")]

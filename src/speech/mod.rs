@@ -26,7 +26,7 @@ mod wer;
 pub mod whisper;
 
 pub use agreement::Agreement;
-pub use desk::{Desk, DeskError, Request, Requests, desk};
+pub use desk::{Desk, DeskError, Order, Request, Requests, Switch, desk};
 pub use error::Error;
 pub use hints::{Hints, meeting_prompt};
 pub use lane::Lane;
@@ -116,14 +116,22 @@ pub trait Transcriber: Send {
     }
 }
 
-/// The transcriber that `config` asks for. The model file is checked from end to end before it is loaded.
+/// The transcriber that is chosen: by the command line, `panotti model use` or `config`.
 pub fn load(config: &config::Transcription, models_dir: &Path) -> Result<Box<dyn Transcriber>, Error> {
-    let Some(name) = &config.model else {
-        return Err(Error::NoModel { models_dir: models_dir.into() });
-    };
-    let path = model::resolve(name, models_dir);
-    model::check_whisper(&path, models_dir, config.model_sha256.as_deref())?;
-    whisper::load(&path, config)
+    match model::chosen(config, models_dir) {
+        Some(choice) => load_model(&choice, config, models_dir),
+        None => Err(Error::NoModel { models_dir: models_dir.into() }),
+    }
+}
+
+/// The transcriber with one model. Its file is checked from end to end before it is loaded.
+pub fn load_model(
+    choice: &model::Choice,
+    config: &config::Transcription,
+    models_dir: &Path,
+) -> Result<Box<dyn Transcriber>, Error> {
+    model::check_whisper(&choice.path, models_dir, choice.sha256.as_deref())?;
+    whisper::load(&choice.path, config)
 }
 
 /// An utterance could not be written down.

@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("security", &["config", "error_chain", "status", "event_log"]),
     ("recordings", &["config", "error_chain", "status", "audio", "speech", "event_log", "bus"]),
     ("pipeline", &["config", "error_chain", "status", "live", "audio", "speech", "event_log", "recordings"]),
+    ("models", &["config", "error_chain", "speech", "event_log"]),
     (
         "http",
         &[
@@ -42,6 +43,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "plugins",
             "security",
             "recordings",
+            "models",
         ],
     ),
     (
@@ -61,6 +63,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "plugins",
             "security",
             "recordings",
+            "models",
             "pipeline",
             "http",
         ],
@@ -85,6 +88,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "recordings",
             "pipeline",
             "http",
+            "models",
             "daemon",
         ],
     ),

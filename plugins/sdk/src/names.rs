@@ -54,6 +54,10 @@ events! {
         MODEL_LOADED = "model.loaded": ModelLoaded,
         /// The model cannot be used.
         MODEL_FAILED = "model.failed": ModelFailed,
+        /// A model was fetched and found whole.
+        MODEL_FETCHED = "model.fetched": ModelFetched,
+        /// A model could not be fetched.
+        MODEL_FETCH_FAILED = "model.fetch_failed": ModelFailed,
         /// The service runs.
         SYSTEM_STARTED = "system.started": SystemStarted,
         /// The service stops.

@@ -106,6 +106,7 @@ impl Args {
 /// What cannot work at all: the model, or where to write to.
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     let mut config = config.clone();
+    config.transcription.model_on_command_line = args.model.is_some();
     config.transcription.model = args.model.clone().or(config.transcription.model);
     config.transcription.threads = args.threads.or(config.transcription.threads);
     if let Some(language) = &args.language {

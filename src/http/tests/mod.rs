@@ -98,8 +98,10 @@ fn app(dir: &std::path::Path, admin: Option<&str>, access: Access) -> App {
             }
         }
     });
+    let config = Arc::new(config);
     App {
         recordings,
+        models: crate::models::Models::new(config.clone(), desk.clone(), log.clone()),
         keys: Keys::new(log.clone(), admin.map(str::to_owned)),
         log,
         bus,
@@ -107,7 +109,7 @@ fn app(dir: &std::path::Path, admin: Option<&str>, access: Access) -> App {
         status: Arc::default(),
         live: Arc::default(),
         desk,
-        config: Arc::new(config),
+        config,
         access,
         started: Instant::now(),
     }

@@ -15,7 +15,7 @@ use std::{
 
 use super::pace::Pace;
 use crate::{
-    speech::{DeskError, Request, SAMPLE_RATE_HZ, Utterance},
+    speech::{DeskError, Request, SAMPLE_RATE_HZ, Switch, Utterance},
     status::Status,
 };
 
@@ -35,6 +35,8 @@ pub(super) struct Live {
 /// The next thing to do.
 #[derive(Debug)]
 pub(super) enum Work {
+    /// Another model, which what comes after it is written down with.
+    Switch(Switch),
     Live(Live),
     /// Captions that were left out.
     Skipped {
@@ -100,6 +102,7 @@ struct Waiting {
     /// Of the partial caption that is being made: whose, and its flag.
     partial: Option<(String, Arc<AtomicBool>)>,
     pace: Pace,
+    switches: VecDeque<Switch>,
     urgent: VecDeque<Request>,
     finals: VecDeque<Final>,
     running: Option<String>,
@@ -205,6 +208,18 @@ impl Queue {
         self.changed(&mut waiting);
     }
 
+    /// Another model is to be used; it goes before everything else.
+    pub(super) fn switch(&self, switch: Switch) {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            // Who asked may have gone.
+            switch.reply.send(Err(DeskError::Closed)).ok();
+            return;
+        }
+        waiting.switches.push_back(switch);
+        self.changed(&mut waiting);
+    }
+
     /// A recording is gone.
     pub(super) fn forget(&self, recording: &str) {
         let mut waiting = self.lock();
@@ -228,6 +243,7 @@ impl Queue {
         waiting.give_up_partial(None);
         waiting.finals.drain(..).for_each(|it| it.refuse(DeskError::Closed));
         waiting.urgent.drain(..).for_each(|it| refuse(it, DeskError::Closed));
+        waiting.switches.drain(..).for_each(|it| drop(it.reply.send(Err(DeskError::Closed))));
         drop(waiting);
         self.wake.notify_all();
     }
@@ -240,8 +256,9 @@ impl Queue {
             if waiting.closed {
                 return None;
             }
-            let work = waiting.next_live().or_else(|| waiting.next_urgent());
-            if let Some(work) = work.or_else(|| waiting.next_partial()) {
+            let work = waiting.next_switch().or_else(|| waiting.next_live());
+            let work = work.or_else(|| waiting.next_urgent()).or_else(|| waiting.next_partial());
+            if let Some(work) = work {
                 self.changed(&mut waiting);
                 return Some(work);
             }
@@ -262,7 +279,8 @@ impl Queue {
     /// What should go before the running work: captions, and before a final pass what somebody waits for.
     pub(super) fn meanwhile(&self, of_final: bool) -> Option<Work> {
         let mut waiting = self.lock();
-        let work = waiting.next_live().or_else(|| of_final.then(|| waiting.next_urgent()).flatten());
+        let work = waiting.next_switch().or_else(|| waiting.next_live());
+        let work = work.or_else(|| of_final.then(|| waiting.next_urgent()).flatten());
         let work = work.or_else(|| waiting.next_partial());
         self.changed(&mut waiting);
         work
@@ -321,6 +339,10 @@ impl Waiting {
         let abandon = Arc::new(AtomicBool::new(false));
         self.partial = Some((next.recording.clone(), abandon.clone()));
         Some(Work::Partial(next, abandon))
+    }
+
+    fn next_switch(&mut self) -> Option<Work> {
+        self.switches.pop_front().map(Work::Switch)
     }
 
     fn next_urgent(&mut self) -> Option<Work> {

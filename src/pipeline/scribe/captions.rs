@@ -61,7 +61,7 @@ impl Scribe {
                 self.take_away(&recording);
                 Ok(())
             }
-            Work::Urgent(_) | Work::Final(_) => Ok(()),
+            Work::Switch(_) | Work::Urgent(_) | Work::Final(_) => Ok(()),
         };
         match told {
             // It was deleted meanwhile.

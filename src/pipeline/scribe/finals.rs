@@ -19,13 +19,14 @@ impl Scribe {
     pub(super) fn write_down(&self, id: &str, transcriber: &mut Result<Box<dyn Transcriber>, Missing>) {
         let done = match transcriber {
             Ok(transcriber) => self.recordings.get(id).and_then(|it| match it.state {
-                State::Transcribing => self.final_pass(&it, transcriber.as_mut()),
+                State::Transcribing => self.final_pass(&it, transcriber),
                 // Somebody else was quicker.
                 _ => Ok(()),
             }),
             Err(Missing::NotWanted) => self.recordings.left_unwritten(
                 id,
-                "nothing was written down: set transcription.model, then transcribe it again",
+                "nothing was written down: no model is in use; choose one with `panotti model use`, or set \
+                 transcription.model, then transcribe it again",
             ),
             Err(Missing::Broken(reason)) => self.recordings.failed(id, reason),
         };
@@ -42,7 +43,7 @@ impl Scribe {
         }
     }
 
-    fn final_pass(&self, recording: &Recording, transcriber: &mut dyn Transcriber) -> Result<(), Error> {
+    fn final_pass(&self, recording: &Recording, transcriber: &mut Box<dyn Transcriber>) -> Result<(), Error> {
         let files = self.recordings.audio_files(recording)?;
         let tracks: Vec<TrackInput> = recording
             .tracks
@@ -106,7 +107,7 @@ impl Scribe {
         transcriber: &mut Result<Box<dyn Transcriber>, Missing>,
     ) {
         match transcriber {
-            Ok(transcriber) => self.hear(recording, request, transcriber.as_mut()),
+            Ok(transcriber) => self.hear(recording, request, transcriber),
             Err(missing) => {
                 let why = match missing {
                     Missing::NotWanted => DeskError::NoModel,
@@ -118,7 +119,7 @@ impl Scribe {
         }
     }
 
-    fn hear(&self, recording: Option<&str>, request: Request, transcriber: &mut dyn Transcriber) {
+    fn hear(&self, recording: Option<&str>, request: Request, transcriber: &mut Box<dyn Transcriber>) {
         let Request { tracks, hints, said, reply, .. } = request;
         let over = || {
             let cancelled = if recording.is_some() { self.queue.cancelled() } else { self.queue.closed() };
@@ -142,12 +143,12 @@ impl Scribe {
         recording: Option<&str>,
         tracks: &[TrackInput],
         hints: &Hints,
-        transcriber: &mut dyn Transcriber,
+        transcriber: &mut Box<dyn Transcriber>,
         over: impl Fn() -> bool,
         tell: impl Fn(&[Segment]),
     ) -> Result<Transcript, speech::Error> {
         let mut captions_first =
-            CaptionsFirst { scribe: self, of_final: recording.is_some(), inner: transcriber };
+            CaptionsFirst { scribe: self, of_final: recording.is_some(), inner: transcriber, before: String::new() };
         speech::transcribe_files(tracks, hints, &self.vad, &mut captions_first, &mut |progress, said| {
             if let Some(id) = recording {
                 self.status.update(|it| {
@@ -169,7 +170,9 @@ impl Scribe {
 struct CaptionsFirst<'a> {
     scribe: &'a Scribe,
     of_final: bool,
-    inner: &'a mut dyn Transcriber,
+    inner: &'a mut Box<dyn Transcriber>,
+    /// The models that wrote down what came before, each with a `+`.
+    before: String,
 }
 
 impl Transcriber for CaptionsFirst<'_> {
@@ -177,14 +180,21 @@ impl Transcriber for CaptionsFirst<'_> {
         while let Some(work) = self.scribe.queue.meanwhile(self.of_final) {
             match work {
                 Work::Urgent(request) => self.scribe.hear(None, request, self.inner),
-                caption => self.scribe.caption(caption, self.inner),
+                Work::Switch(switch) => {
+                    let before = self.inner.name();
+                    if let Some(new) = self.scribe.switch(switch) {
+                        *self.inner = new;
+                        self.before = format!("{}{before}+", self.before);
+                    }
+                }
+                caption => self.scribe.caption(caption, self.inner.as_mut()),
             }
         }
-        self.scribe.timed(self.inner, utterance, how)
+        self.scribe.timed(self.inner.as_mut(), utterance, how)
     }
 
     fn name(&self) -> String {
-        self.inner.name()
+        format!("{}{}", self.before, self.inner.name())
     }
 
     fn language(&self) -> String {

@@ -60,6 +60,11 @@ impl Scribe {
                     self.answer(&recording, request, &mut transcriber);
                 }
                 Work::Urgent(request) => self.answer_now(request, &mut transcriber),
+                Work::Switch(switch) => {
+                    if let Some(new) = self.switch(switch) {
+                        transcriber = Ok(new);
+                    }
+                }
                 caption => {
                     if let Ok(transcriber) = &mut transcriber {
                         self.caption(caption, transcriber.as_mut());

@@ -1,29 +1,38 @@
 //! Model files before whisper.cpp sees them. Owns finding a model by name and every check of its file:
 //! whisper.cpp trusts the lengths it reads and overruns its stack on a malformed one. The walk through
-//! the file is in `ggml`.
+//! the file is in `ggml`, which models there are in `catalogue`, those of this box in `store`, getting one
+//! in `fetch`, and which one is used in `choice`.
 
+mod catalogue;
+mod choice;
+mod digest;
+mod fetch;
 mod ggml;
+mod listing;
+pub mod memory;
+mod store;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    fs::File,
-    io::{self, Read as _},
+    io,
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest as _, Sha256};
-
+pub use catalogue::{Entry, Kind, Size, catalogue, entry};
+pub use choice::{By, Choice, chosen};
+pub use fetch::{FetchError, Fetched, Progress, Wanted, fetch};
 pub use ggml::check_silero;
+pub use listing::{Fetching, Model, ModelList};
+pub use store::{Store, StoreError, Verified};
 
 /// A model file that must not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such file.
     #[error(
-        "there is no model at {path}; {there}. Get one with `curl -LO \
-         https://huggingface.co/ggerganov/whisper.cpp/resolve/main/ggml-base.en-q5_1.bin`, put it into \
-         {models_dir} and name it `base.en-q5_1`, or give a path to it"
+        "there is no model at {path}; {there}. `panotti model fetch base.en-q5_1` gets \
+         one into {models_dir}, `panotti model list` shows all that can be fetched; or give a path to one"
     )]
     Missing {
         /// Where it was looked for.
@@ -76,8 +85,19 @@ pub fn resolve(name_or_path: &str, models_dir: &Path) -> PathBuf {
     } else if name_or_path.ends_with(".bin") {
         if path.exists() { path } else { models_dir.join(path) }
     } else {
-        models_dir.join(format!("ggml-{name_or_path}.bin"))
+        models_dir.join(file_name(name_or_path))
     }
+}
+
+/// The file of the model `name`; a name that is a file's already stays as it is.
+pub fn file_name(name: &str) -> String {
+    if name.ends_with(".bin") { name.into() } else { format!("ggml-{name}.bin") }
+}
+
+/// The name of the model in the file `name`; `None` when it is no model's file.
+fn name_of(file: &str) -> Option<&str> {
+    let stem = file.strip_suffix(".bin")?;
+    Some(stem.strip_prefix("ggml-").unwrap_or(file)).filter(|it| !it.is_empty())
 }
 
 /// Checks that `path` is a whole and sane Whisper model, and that it has the SHA-256 `expected` (64 hex
@@ -92,26 +112,12 @@ pub fn check_whisper(path: &Path, models_dir: &Path, expected: Option<&str>) -> 
         Ok(_) => ggml::check_whisper(path)?,
     }
     if let Some(expected) = expected {
-        let found = sha256(path).map_err(|source| Error::Read { path: path.into(), source })?;
+        let found = digest::of(path).map_err(|source| Error::Read { path: path.into(), source })?.sha256;
         if !found.eq_ignore_ascii_case(expected.trim()) {
             return Err(Error::Digest { path: path.into(), expected: expected.into(), found });
         }
     }
     Ok(())
-}
-
-/// SHA-256 of a file in hex.
-fn sha256(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut digest = Sha256::new();
-    let mut block = vec![0; 1 << 16];
-    loop {
-        let n = file.read(&mut block)?;
-        if n == 0 {
-            return Ok(digest.finalize().iter().map(|it| format!("{it:02x}")).collect());
-        }
-        digest.update(&block[..n]);
-    }
 }
 
 /// The models in `dir`, in words.
@@ -121,10 +127,7 @@ fn listing(dir: &Path) -> String {
         .flatten()
         .flatten()
         .filter_map(|it| it.file_name().into_string().ok())
-        .filter(|it| it.ends_with(".bin"))
-        .map(|it| {
-            it.strip_prefix("ggml-").and_then(|it| it.strip_suffix(".bin")).map_or(it.clone(), Into::into)
-        })
+        .filter_map(|it| name_of(&it).map(str::to_owned))
         .collect();
     names.sort();
     if names.is_empty() {

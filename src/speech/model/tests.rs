@@ -88,7 +88,7 @@ fn a_missing_model_says_what_is_there() {
     let path = resolve("base.en", dir.path());
     assert_eq!(path, dir.path().join("ggml-base.en.bin"));
     let error = check_whisper(&path, dir.path(), None).unwrap_err().to_string();
-    assert!(error.contains("are: tiny.en") && error.contains("curl"), "{error}");
+    assert!(error.contains("are: tiny.en") && error.contains("panotti model fetch"), "{error}");
     assert_eq!(resolve("a/b.bin", dir.path()), Path::new("a/b.bin"));
     assert_eq!(resolve("b.bin", dir.path()), dir.path().join("b.bin"));
 }

@@ -28,8 +28,8 @@ pub use self::{
         NotificationOffered, StageError, Sync, SyncCompleted, SyncError, Urgency,
     },
     system::{
-        CaptureLost, CaptureOpened, CaptureOverrun, KeyChanged, ModelFailed, ModelLoaded, Nothing,
-        SystemStarted,
+        CaptureLost, CaptureOpened, CaptureOverrun, KeyChanged, ModelFailed, ModelFetched, ModelLoaded,
+        Nothing, SystemStarted,
     },
 };
 

@@ -52,6 +52,19 @@ pub struct ModelFailed {
     pub reason: String,
 }
 
+/// A model was fetched and found whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelFetched {
+    /// Its name.
+    pub model: String,
+    /// Length of its file, bytes.
+    pub bytes: u64,
+    /// SHA-256 of its file, 64 hex digits.
+    pub sha256: String,
+    /// How long fetching and checking took, ms.
+    pub ms: u64,
+}
+
 /// The service runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SystemStarted {
