@@ -3,6 +3,7 @@
 
 mod check;
 mod keys;
+mod languages;
 mod load;
 mod problem;
 mod rules;
@@ -10,6 +11,7 @@ pub(crate) mod yaml;
 
 pub(crate) use check::nearest;
 pub use keys::{KEYS, Key, Kind};
+pub use languages::language_name;
 pub use load::{DEFAULT_FILE, Loaded, Override, Sources, load};
 pub use problem::{Origin, Problem, Problems};
 
@@ -111,6 +113,8 @@ pub struct Plugins {
 pub struct Server {
     /// Address and port to listen on.
     pub listen: SocketAddr,
+    /// Largest audio file that a client may send to be written down, in MiB.
+    pub upload_limit_mib: u64,
 }
 
 /// The microphone.
@@ -241,6 +245,11 @@ impl Storage {
         self.data_dir.join("events")
     }
 
+    /// Where audio that clients send lies until it is written down.
+    pub fn uploads_dir(&self) -> PathBuf {
+        self.data_dir.join("uploads")
+    }
+
     /// Where models lie.
     pub fn models_dir(&self) -> PathBuf {
         self.data_dir.join("models")
@@ -279,7 +288,7 @@ impl Config {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 54789)) }
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 54789)), upload_limit_mib: 1024 }
     }
 }
 
