@@ -6,7 +6,8 @@ use serde_json::Value as Json;
 
 use super::{
     cores,
-    keys::{Key, Kind, LANGUAGES},
+    keys::{Key, Kind},
+    languages::language_name,
     yaml::{Node, Value},
 };
 
@@ -37,7 +38,7 @@ pub(super) fn check(key: &Key, node: &Node) -> Result<Json, Misfit> {
         (Kind::Sha256, Value::Text(it)) if it.len() == 64 && it.bytes().all(|b| b.is_ascii_hexdigit()) => {
             Some(it.to_ascii_lowercase().into())
         }
-        (Kind::Language, Value::Text(it)) if LANGUAGES.split(' ').any(|code| code == it) => {
+        (Kind::Language, Value::Text(it)) if it == "auto" || language_name(it).is_some() => {
             Some(it.as_str().into())
         }
         (Kind::Cores, Value::Text(it)) if cores(it).is_some() => Some(it.as_str().into()),

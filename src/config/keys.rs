@@ -62,6 +62,7 @@ pub const KEYS: &[Key] = &[
     needed("backup.keep", Kind::Int(1, 1_000, "copies")),
     optional("plugins.dir", Kind::Text("a directory such as /etc/panotti/plugins.d")),
     needed("server.listen", Kind::Address),
+    needed("server.upload_limit_mib", Kind::Int(1, 1_048_576, "MiB")),
     needed("audio.device", Kind::Text("an ALSA name such as hw:1 (`panotti devices` lists them)")),
     optional("audio.rate_hz", Kind::Int(8_000, 192_000, "Hz")),
     optional("audio.channels", Kind::Int(1, 16, "channels")),
@@ -113,9 +114,3 @@ impl Key {
         format!("PANOTTI_{}__{}", section.to_uppercase(), name.to_uppercase())
     }
 }
-
-/// The languages of whisper.cpp (`g_lang`), after ISO 639-1 where it has a code.
-pub(super) const LANGUAGES: &str = "auto en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk \
-    el ms cs ro da hu ta no th ur hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs \
-    kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as \
-    tt haw ln ha ba jw su yue";

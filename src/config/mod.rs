@@ -4,6 +4,7 @@
 mod check;
 mod cores;
 mod keys;
+mod languages;
 mod load;
 mod problem;
 mod rules;
@@ -12,6 +13,7 @@ pub(crate) mod yaml;
 pub(crate) use check::nearest;
 pub use cores::cores;
 pub use keys::{KEYS, Key, Kind};
+pub use languages::language_name;
 pub use load::{DEFAULT_FILE, Loaded, Override, Sources, load};
 pub use problem::{Origin, Problem, Problems};
 
@@ -115,6 +117,8 @@ pub struct Plugins {
 pub struct Server {
     /// Address and port to listen on.
     pub listen: SocketAddr,
+    /// Largest audio file that a client may send to be written down, in MiB.
+    pub upload_limit_mib: u64,
 }
 
 /// The microphone.
@@ -265,6 +269,11 @@ impl Storage {
         self.data_dir.join("events")
     }
 
+    /// Where audio that clients send lies until it is written down.
+    pub fn uploads_dir(&self) -> PathBuf {
+        self.data_dir.join("uploads")
+    }
+
     /// Where models lie.
     pub fn models_dir(&self) -> PathBuf {
         self.data_dir.join("models")
@@ -303,7 +312,7 @@ impl Config {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 54789)) }
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 54789)), upload_limit_mib: 1024 }
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) fn head() -> OpenApi {
         .tags(Some([
             tag("recordings", "Making recordings, and what became of them."),
             tag("events", "What happened, and what happens."),
+            tag("openai", "OpenAI's API for transcription, for its clients."),
             tag("system", "The box."),
             tag("original", "The API of PanottiServer, for its clients."),
         ]))

@@ -4,12 +4,13 @@
 use std::{error::Error, io};
 
 use axum::{
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::openai;
 use crate::{bus, error_chain::chain, event_log, plugins, recordings, security};
 
 /// A failure in the form of RFC 9457.
@@ -137,6 +138,7 @@ impl From<recordings::Error> for Problem {
     }
 }
 
+/// Whether there is no room on the disk.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
@@ -203,11 +205,11 @@ impl From<security::Error> for Problem {
 }
 
 /// No route has this path.
-pub(super) async fn not_found() -> Problem {
-    Problem::not_found("Not Found")
+pub(super) async fn not_found(uri: Uri) -> Response {
+    openai::told(uri.path(), Problem::not_found("Not Found"))
 }
 
 /// The path exists, the method does not; axum adds `Allow`.
-pub(super) async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+pub(super) async fn method_not_allowed(uri: Uri) -> Response {
+    openai::told(uri.path(), Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
 }

@@ -7,11 +7,11 @@ use axum::{
     extract::Request,
     http::{HeaderName, HeaderValue, Method, header},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use futures_util::FutureExt;
 
-use super::error::Problem;
+use super::{error::Problem, openai};
 
 /// Set on every answer that does not set them itself.
 const HEADERS: [(HeaderName, &str); 4] = [
@@ -34,7 +34,7 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        Problem::internal(format!("a handler panicked: {what}")).into_response()
+        openai::told(&path, Problem::internal(format!("a handler panicked: {what}")))
     });
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));

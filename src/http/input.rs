@@ -8,7 +8,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{StatusCode, header, request::Parts},
 };
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
 
 use super::{Shared, error::Problem};
@@ -20,7 +20,7 @@ pub(super) const MAX_BODY: usize = (2 * 1024 + 64) * 1024;
 const MAX_DRAINED: usize = 64 * 1024 * 1024;
 
 /// How long a body may take.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads a body to its end.
 pub(super) async fn read_body(body: Body) -> Result<Bytes, Problem> {
@@ -48,6 +48,29 @@ async fn read(body: Body) -> Result<Bytes, Problem> {
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
     Ok(kept.into())
+}
+
+/// Takes in a body that is not wanted, so that the client gets to read why. One that asked before it sends
+/// has nothing on its way.
+pub(super) async fn drain(request: Request) {
+    if !request.headers().contains_key(header::EXPECT) {
+        drain_rest(request.into_body().into_data_stream()).await;
+    }
+}
+
+/// Takes in what is left of a body, as far as that is reasonable: who sends more, or takes longer, may miss
+/// why it is refused.
+pub(super) async fn drain_rest<E>(mut body: impl Stream<Item = Result<Bytes, E>> + Unpin) {
+    let rest = async {
+        let mut total = 0;
+        while let Some(Ok(chunk)) = body.next().await {
+            total += chunk.len();
+            if total > MAX_DRAINED {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(BODY_TIMEOUT, rest).await.ok();
 }
 
 /// A JSON body; an empty one counts as `{}`.

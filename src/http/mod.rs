@@ -1,8 +1,8 @@
 //! The API and the page. Owns routes, who may use them, and what is said over HTTP; leaves recordings to
 //! `recordings`, history to `event_log` and keys to `security`.
 //!
-//! Every route stands in exactly one of five groups, and the group decides who gets in: `public` (no
-//! key), `viewer`, `operator`, `admin`, and `original`, whose refusals look as the original's. The group also
+//! Every route stands in exactly one group, and the group decides who gets in: `public` (no key), `viewer`,
+//! `operator`, `admin`, `media`, and `original` and `openai`, whose refusals look as theirs do. The group also
 //! writes its part of the OpenAPI document, so that neither can be forgotten.
 
 #![allow(unused_qualifications, reason = "utoipa repeats the types of arguments with their path")]
@@ -20,6 +20,7 @@ mod input;
 mod media;
 mod models;
 mod notes;
+mod openai;
 mod original;
 mod page;
 mod plugins;
@@ -61,6 +62,9 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// Most event streams open at the same time.
 const MAX_STREAMS: usize = 64;
+
+/// Most files that are taken in or wait to be written down at the same time.
+const MAX_TRANSCRIPTIONS: usize = 16;
 
 /// Everything the routes work with.
 #[derive(Debug, Clone)]
@@ -108,6 +112,7 @@ struct Shared {
     media: media::Links,
     throttle: throttle::Throttle,
     streams: Arc<Semaphore>,
+    transcriptions: Arc<Semaphore>,
     /// Held while named filters change.
     filters: tokio::sync::Mutex<()>,
     closing: CancellationToken,
@@ -137,6 +142,7 @@ pub async fn serve(
             format!("without keys only a loopback address is served, not {address}: listen on 127.0.0.1"),
         ));
     }
+    openai::clear(app.config.storage.uploads_dir()).await;
     let closing = CancellationToken::new();
     let router = build(app, closing.clone());
     let tasks = TaskTracker::new();
@@ -157,6 +163,7 @@ fn build(app: App, closing: CancellationToken) -> Router {
         media: media::Links::default(),
         throttle: throttle::Throttle::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        transcriptions: Arc::new(Semaphore::new(MAX_TRANSCRIPTIONS)),
         filters: tokio::sync::Mutex::default(),
         closing,
     });
@@ -228,6 +235,10 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(original::started))
         .routes(routes!(original::ended))
         .routes(routes!(original::health));
+    let openai = OpenApiRouter::new()
+        .routes(routes!(openai::transcriptions::create))
+        .routes(routes!(openai::models::list))
+        .routes(routes!(openai::models::get));
 
     OpenApiRouter::with_openapi(docs::head())
         .merge(public)
@@ -236,4 +247,5 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
         .merge(auth::allow(admin, shared, Role::Admin))
         .merge(media::allow(media, shared))
         .merge(original::allow(original, shared))
+        .merge(openai::allow(openai, shared))
 }
