@@ -52,3 +52,5 @@ mod template;
 mod tidy;
 #[cfg(feature = "whisper")]
 mod transcribe;
+#[cfg(all(feature = "whisper", feature = "plugins"))]
+mod wyoming;
