@@ -54,3 +54,5 @@ mod template;
 mod tidy;
 #[cfg(feature = "whisper")]
 mod transcribe;
+#[cfg(all(feature = "whisper", feature = "plugins"))]
+mod wyoming;
