@@ -121,6 +121,7 @@ impl Queue {
             partials: VecDeque::new(),
             partial: None,
             pace: Pace::new(interval),
+            switches: VecDeque::new(),
             urgent: VecDeque::new(),
             finals: VecDeque::new(),
             running: None,
