@@ -205,6 +205,8 @@ pub struct Transcription {
     pub language: String,
     /// Beams of the final pass, and of captions with a doubtful word; 1 is greedy.
     pub beam_size: u16,
+    /// Whether voices on one microphone are told apart: `Speaker 1` and so on.
+    pub speakers: bool,
     /// Text that tells Whisper what the talk is about.
     pub initial_prompt: Option<String>,
     /// Names and terms that are likely to be said, and how they are spelt.
@@ -362,6 +364,7 @@ impl Default for Transcription {
             threads: None,
             language: "en".into(),
             beam_size: 5,
+            speakers: true,
             initial_prompt: None,
             hot_words: Vec::new(),
             prompt_from_meeting: true,

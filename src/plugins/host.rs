@@ -212,6 +212,7 @@ impl panotti_sdk::Host for PluginHost {
             files,
             label,
             channel_labels,
+            tell_voices_apart: false,
         });
         let tracks = tracks.collect();
         Box::pin(async move {

@@ -23,9 +23,12 @@ impl std::fmt::Debug for Speakers {
 }
 
 impl Speakers {
-    /// Speakers told apart by `diarizer`.
-    pub fn new(diarizer: Box<dyn Diarizer>) -> Self {
-        Self { diarizer }
+    /// Speakers told apart by the diarizer of this build; `None` when it has none.
+    pub fn new() -> Option<Self> {
+        #[cfg(feature = "diarizer")]
+        return Some(Self { diarizer: panotti_diarizer::diarizer() });
+        #[cfg(not(feature = "diarizer"))]
+        None
     }
 
     /// Hears `utterance`, in which `segments` were said, and says who said them as far as can be told by now.
@@ -35,9 +38,12 @@ impl Speakers {
         by_turns(segments, &turns)
     }
 
-    /// Says who said `segments`, knowing all that was heard.
-    pub fn settle(&mut self, segments: Vec<Segment>) -> Vec<Segment> {
-        let turns = self.diarizer.settle();
+    /// Says who said `segments`, knowing all that was heard. Numbers go on from the `voices` of other
+    /// microphones, to which those of this one are added.
+    pub fn settle(&mut self, segments: Vec<Segment>, voices: &mut usize) -> Vec<Segment> {
+        let mut turns = self.diarizer.settle();
+        turns.iter_mut().for_each(|it| it.speaker += *voices);
+        *voices = turns.iter().map(|it| it.speaker + 1).max().unwrap_or(*voices);
         by_turns(segments, &turns)
     }
 }

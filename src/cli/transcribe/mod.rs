@@ -58,6 +58,9 @@ pub struct Args {
     /// Silero model that finds the speech, instead of the built-in detector
     #[arg(long, value_name = "FILE")]
     silero: Option<PathBuf>,
+    /// Tell voices apart: Speaker 1, Speaker 2 and so on
+    #[arg(long)]
+    speakers: bool,
     /// A line of JSON for each file instead of words for people (file, ok, seconds, audio_seconds, written,
     /// warnings or error)
     #[arg(long)]
@@ -157,7 +160,7 @@ fn one(
     let channels = usize::from(AudioFile::open(&input.path)?.format().channels);
     // The configured labels are those of the microphone; they fit a file with as many channels.
     let channel_labels = if labels.len() == channels { labels.clone() } else { Vec::new() };
-    let track = TrackInput { files: vec![input.path.clone()], label: None, channel_labels };
+    let track = TrackInput { files: vec![input.path.clone()], label: None, channel_labels, tell_voices_apart: args.speakers };
     let mut on_progress = |it: speech::Progress, _: &[speech::Segment]| {
         teller.progress(it);
         if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -15,7 +15,7 @@ use crate::{
     error_chain::chain,
     live::Partial,
     recordings::{Error, Recording},
-    speech::{self, Agreement, Effort, Hints, How, Segment, TranscribeError, Transcriber},
+    speech::{self, Agreement, Effort, Hints, How, Segment, Speakers, TranscribeError, Transcriber, Utterance},
 };
 
 /// What is shown and known of the running recording. Of one thread alone; the lock is for the compiler.
@@ -30,6 +30,8 @@ struct State {
     recording: String,
     /// What is known of it.
     hints: Arc<Hints>,
+    /// Its voices, by microphone.
+    speakers: BTreeMap<usize, Speakers>,
 }
 
 /// The speech of which a partial caption is shown.
@@ -76,9 +78,8 @@ impl Scribe {
         let told = match self.timed(transcriber, utterance, &how) {
             Ok(segments) => {
                 self.shown.learn(transcriber, &segments);
-                segments.into_iter().try_for_each(|segment| {
-                    self.recordings.caption(recording, &Segment { speaker: label.clone(), ..segment })
-                })
+                let told = self.speakers(*lane, label.as_deref(), utterance, segments);
+                told.iter().try_for_each(|it| self.recordings.caption(recording, it))
             }
             Err(error) => {
                 tracing::warn!(recording, error = chain(&error), "A caption was left out.");
@@ -89,6 +90,28 @@ impl Scribe {
         self.shown.state().speeches.remove(lane);
         self.live.clear(*lane);
         told
+    }
+
+    /// Who said `segments`: whoever has the microphone, or whose voice it is. The hints were looked up before,
+    /// so that what is kept is of this recording.
+    fn speakers(
+        &self,
+        lane: usize,
+        label: Option<&str>,
+        utterance: &Utterance,
+        mut segments: Vec<Segment>,
+    ) -> Vec<Segment> {
+        if label.is_none() && self.transcription.speakers {
+            let mut state = self.shown.state();
+            let known = state.speakers.remove(&lane).or_else(Speakers::new);
+            if let Some(mut speakers) = known {
+                segments = speakers.hear(utterance, segments);
+                state.speakers.insert(lane, speakers);
+            }
+        } else {
+            segments.iter_mut().for_each(|it| it.speaker = label.map(str::to_owned));
+        }
+        segments
     }
 
     fn partial_caption(&self, heard: &Heard, abandon: Arc<AtomicBool>, transcriber: &mut dyn Transcriber) {
@@ -144,6 +167,7 @@ impl Scribe {
         let mut state = self.shown.state();
         if state.recording != recording {
             (state.recording, state.hints) = (recording.to_owned(), Arc::default());
+            state.speakers.clear();
         }
         if state.hints.prompt != prompt {
             Arc::make_mut(&mut state.hints).prompt = prompt;

@@ -53,6 +53,7 @@ impl Scribe {
                 files,
                 label: track.label.clone(),
                 channel_labels: recording.labels.clone(),
+                tell_voices_apart: self.transcription.speakers,
             })
             .collect();
         // A track that cannot be read costs that track alone, as long as there is another.
@@ -120,7 +121,10 @@ impl Scribe {
     }
 
     fn hear(&self, recording: Option<&str>, request: Request, transcriber: &mut Box<dyn Transcriber>) {
-        let Request { tracks, hints, said, reply, .. } = request;
+        let Request { mut tracks, hints, said, reply, .. } = request;
+        for track in &mut tracks {
+            track.tell_voices_apart = recording.is_some() && self.transcription.speakers;
+        }
         let over = || {
             let cancelled = if recording.is_some() { self.queue.cancelled() } else { self.queue.closed() };
             cancelled || reply.is_closed()
@@ -149,7 +153,7 @@ impl Scribe {
     ) -> Result<Transcript, speech::Error> {
         let mut captions_first =
             CaptionsFirst { scribe: self, of_final: recording.is_some(), inner: transcriber, before: String::new() };
-        speech::transcribe_files(tracks, hints, &self.vad, &mut captions_first, &mut |progress, said| {
+        let mut transcript = speech::transcribe_files(tracks, hints, &self.vad, &mut captions_first, &mut |progress, said| {
             if let Some(id) = recording {
                 self.status.update(|it| {
                     it.final_pass = Some(FinalPass {
@@ -161,7 +165,12 @@ impl Scribe {
             }
             tell(said);
             if over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
+        })?;
+        if let Some(Err(error)) = recording.map(|id| self.recordings.keep_names(id, &mut transcript)) {
+            // Unless it was deleted, numbers are better than nothing.
+            tracing::warn!(recording, error = chain(&error), "Its speakers are not called as in its captions.");
+        }
+        Ok(transcript)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Effort, Error, Hints, How, Lane, Listener, SAMPLE_RATE_HZ, Segment, Transcriber, Transcript, Utterance,
+    Effort, Error, Hints, How, Lane, Listener, SAMPLE_RATE_HZ, Segment, Speakers, Transcriber, Transcript, Utterance,
 };
 use crate::{
     audio::{Resampler, StreamFormat, decode::AudioFile},
@@ -24,6 +24,8 @@ pub struct TrackInput {
     /// Who speaks in each channel, in order. A channel without a label, or with an empty one, is mixed
     /// with the others like it.
     pub channel_labels: Vec<String>,
+    /// Whether voices in channels without a label are told apart, where this build can.
+    pub tell_voices_apart: bool,
 }
 
 /// How far the work is.
@@ -87,6 +89,7 @@ pub fn transcribe_tracks(
         on_progress,
         progress: Progress { done_ms: 0, total_ms },
         segments: Vec::new(),
+        voices: 0,
         damage: Vec::new(),
     };
     let mut duration_ms = 0;
@@ -115,12 +118,16 @@ struct Job<'a> {
     on_progress: &'a mut dyn FnMut(Progress, &[Segment]) -> ControlFlow<()>,
     progress: Progress,
     segments: Vec<Segment>,
+    /// Told apart so far.
+    voices: usize,
     damage: Vec<String>,
 }
 
 /// A lane of a track.
 struct Heard {
     lane: Lane,
+    speakers: Option<Speakers>,
+    said: Vec<Segment>,
     resampler: Option<Resampler>,
     listener: Listener,
 }
@@ -129,7 +136,10 @@ impl Job<'_> {
     fn track(&mut self, track: &TrackInput) -> Result<(), Error> {
         let mut lanes = Vec::new();
         for lane in Lane::of(&track.channel_labels, track.label.as_deref()) {
-            lanes.push(Heard { lane, resampler: None, listener: Listener::new(self.vad)? });
+            let nameless = track.tell_voices_apart && lane.label.is_none();
+            let speakers = nameless.then(Speakers::new).flatten();
+            let listener = Listener::new(self.vad)?;
+            lanes.push(Heard { lane, speakers, said: Vec::new(), resampler: None, listener });
         }
 
         let mut last: Option<StreamFormat> = None;
@@ -162,7 +172,7 @@ impl Job<'_> {
                 since_report += 1;
                 if since_report >= 10 {
                     since_report = 0;
-                    self.report(0)?;
+                    self.report(&[])?;
                 }
             }
             self.damage.extend(file.damage());
@@ -172,13 +182,17 @@ impl Job<'_> {
             let mut utterances = Vec::new();
             lane.listener.flush(&mut utterances);
             self.write(lane, &utterances)?;
+            let said = std::mem::take(&mut lane.said);
+            self.segments.extend(match &mut lane.speakers {
+                Some(speakers) => speakers.settle(said, &mut self.voices),
+                None => said,
+            });
         }
-        self.report(0)
+        self.report(&[])
     }
 
-    /// Tells how far it is, and of the last `new` segments.
-    fn report(&mut self, new: usize) -> Result<(), Error> {
-        let said = &self.segments[self.segments.len() - new..];
+    /// Tells how far it is, and what was `said` since.
+    fn report(&mut self, said: &[Segment]) -> Result<(), Error> {
         match (self.on_progress)(self.progress, said) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Cancelled),
@@ -205,16 +219,18 @@ impl Job<'_> {
         self.write(lane, &utterances)
     }
 
-    fn write(&mut self, lane: &Heard, utterances: &[Utterance]) -> Result<(), Error> {
+    fn write(&mut self, lane: &mut Heard, utterances: &[Utterance]) -> Result<(), Error> {
         for utterance in utterances {
             let mut segments = self.transcriber.transcribe(utterance, &self.how)?;
             self.how.hints.learn(self.transcriber, &segments);
             for segment in &mut segments {
                 segment.speaker.clone_from(&lane.lane.label);
             }
-            let new = segments.len();
-            self.segments.append(&mut segments);
-            self.report(new)?;
+            if let Some(speakers) = &mut lane.speakers {
+                segments = speakers.hear(utterance, segments);
+            }
+            self.report(&segments)?;
+            lane.said.append(&mut segments);
         }
         Ok(())
     }

@@ -89,7 +89,7 @@ fn channels_speak_for_themselves_and_files_follow_one_another() {
     wav(&files[0], 16_000, 2, &frames(&left, &[]));
     wav(&files[1], 16_000, 2, &frames(&[], &[gap, b].concat()));
     let channel_labels = vec!["Ann".to_string(), "Bo".to_string()];
-    let input = TrackInput { files: files.to_vec(), label: None, channel_labels };
+    let input = TrackInput { files: files.to_vec(), channel_labels, ..TrackInput::default() };
     let it = transcribe(&[input], demo().as_mut()).unwrap();
     let speakers: Vec<Option<&str>> = it.segments.iter().map(|it| it.speaker.as_deref()).collect();
     assert_eq!(speakers, [Some("Ann"), Some("Bo")]);
