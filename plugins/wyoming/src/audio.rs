@@ -226,7 +226,7 @@ mod tests {
 
     use super::*;
 
-    fn given(data: Value) -> Result<Option<Format>, Refused> {
+    fn given(data: &Value) -> Result<Option<Format>, Refused> {
         Format::given(data.as_object().unwrap())
     }
 
@@ -235,7 +235,7 @@ mod tests {
         for width in 1..=4_u16 {
             for (channels, rate) in [(1_u16, 4_000_u32), (2, 44_100), (8, 192_000)] {
                 let data = json!({ "rate": rate, "width": width, "channels": channels, "timestamp": null });
-                let format = given(data).unwrap().unwrap();
+                let format = given(&data).unwrap().unwrap();
                 // A sample of one byte is unsigned: 0x80 is silence. The others are 0x…8081.
                 let sample = [0x81, 0x80, 0x80, 0x80];
                 let frame: Vec<u8> =
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn formats_that_cannot_be_used() {
-        assert_eq!(given(json!({ "timestamp": 3, "rate": null })).unwrap(), None);
+        assert_eq!(given(&json!({ "timestamp": 3, "rate": null })).unwrap(), None);
         for bad in [
             json!({ "rate": 3_999, "width": 2, "channels": 1 }),
             json!({ "rate": 192_001, "width": 2, "channels": 1 }),
@@ -268,7 +268,7 @@ mod tests {
             json!({ "rate": 16_000, "width": 2, "channels": 9 }),
             json!({ "rate": u64::MAX, "width": u64::MAX, "channels": u64::MAX }),
         ] {
-            assert!(matches!(given(bad.clone()), Err(Refused::Format { .. })), "{bad}");
+            assert!(matches!(given(&bad), Err(Refused::Format { .. })), "{bad}");
         }
         for bad in [
             json!({ "rate": 16_000 }),
@@ -276,7 +276,7 @@ mod tests {
             json!({ "rate": 16_000.5, "width": 2, "channels": 1 }),
             json!({ "rate": -1, "width": 2, "channels": 1 }),
         ] {
-            assert!(matches!(given(bad.clone()), Err(Refused::NoFormat)), "{bad}");
+            assert!(matches!(given(&bad), Err(Refused::NoFormat)), "{bad}");
         }
     }
 }

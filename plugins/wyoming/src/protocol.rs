@@ -79,11 +79,16 @@ impl Decoder {
         Self { bytes: Vec::new(), done: 0, searched: 0, state: State::Line }
     }
 
-    /// Takes bytes. Between two calls, [`Self::next`] is called until it answers nothing.
+    /// Takes bytes, on top of those that are [kept](Self::kept).
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.done);
         self.done = 0;
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Bytes that [`Self::next`] has not yet handed on.
+    pub(crate) fn kept(&self) -> usize {
+        self.bytes.len() - self.done
     }
 
     /// What came next; `None` until there are more bytes.

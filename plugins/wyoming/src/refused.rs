@@ -29,8 +29,6 @@ pub(crate) enum Refused {
     TooLong { longest_s: u32 },
     #[error("too much audio waits on the box: try again later, or raise `most_audio_mib` of the plugin")]
     Full,
-    #[error("the last request of this connection is still being written down: open another connection")]
-    Busy,
     #[error(
         "{connections} clients are served already: try again later, or raise `connections` of the plugin"
     )]
@@ -54,7 +52,7 @@ impl Refused {
             Self::Protocol(_) | Self::NoAudio(_) => "protocol",
             Self::NoFormat | Self::Format { .. } | Self::FormatChanged => "audio-format",
             Self::TooLong { .. } => "audio-too-long",
-            Self::Full | Self::Busy | Self::Crowded { .. } => "busy",
+            Self::Full | Self::Crowded { .. } => "busy",
             Self::NotAllowed => "not-allowed",
             Self::Idle { .. } => "timeout",
             Self::Language { .. } => "language",

@@ -4,6 +4,7 @@
 use std::{
     io::Write,
     net::IpAddr,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -11,13 +12,14 @@ use std::{
     time::Duration,
 };
 
-use panotti_sdk::Context;
+use panotti_sdk::{Context, Dictation};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
         TcpListener, TcpStream,
         tcp::{ReadHalf, WriteHalf},
     },
+    sync::watch,
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -25,7 +27,7 @@ use tokio::{
 use crate::{
     audio::Storage,
     network::Allowed,
-    protocol::{Decoder, Item},
+    protocol::{Decoder, Item, LONGEST_JSON},
     refused::Refused,
     session::Session,
 };
@@ -59,6 +61,8 @@ pub(crate) struct Server {
     pub(crate) limits: Limits,
     pub(crate) storage: Storage,
     pub(crate) context: Context,
+    /// Whether the transcriber has begun its work: before, its model may still be read.
+    ready: watch::Sender<bool>,
     clients: AtomicUsize,
     answered: AtomicU64,
     refused: AtomicU64,
@@ -66,8 +70,15 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(limits: Limits, storage: Storage, context: Context) -> Self {
-        let (clients, answered, refused) = Default::default();
-        Self { limits, storage, context, clients, answered, refused }
+        let (ready, clients, answered, refused) = Default::default();
+        Self { limits, storage, context, ready, clients, answered, refused }
+    }
+
+    /// Waits until the box knows whether it has a model. Home Assistant asks once: told that there is none
+    /// while it is being read, it would have no speech to text until somebody reloads it.
+    pub(crate) async fn ready(&self) {
+        // The sender is this very server.
+        self.ready.subscribe().wait_for(|it| *it).await.ok();
     }
 
     /// Clients that are connected.
@@ -80,6 +91,10 @@ impl Server {
         self.answered.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn count_answer(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Clients that were told no.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
@@ -90,6 +105,8 @@ impl Server {
         let mut stopping = self.context.stopping();
         let mut clients = JoinSet::new();
         let mut last_stranger = None;
+        // Nothing to write down is done as soon as there is a model, or is known to be none.
+        let mut looked = pin!(self.context.dictate(Dictation::default()));
         loop {
             self.clients.store(clients.len(), Ordering::Relaxed);
             tokio::select! {
@@ -101,6 +118,7 @@ impl Server {
                         tracing::error!(%error, "Serving a Wyoming client went wrong.");
                     }
                 }
+                _ = &mut looked, if !*self.ready.borrow() => drop(self.ready.send_replace(true)),
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => match self.admit(peer.ip(), clients.len()) {
                         Ok(()) => drop(clients.spawn(self.clone().converse(stream))),
@@ -168,22 +186,21 @@ impl Server {
         loop {
             let awaited = session.is_awaited();
             tokio::select! {
-                written = session.written(), if awaited => {
-                    let written = written?;
-                    self.answered.fetch_add(1, Ordering::Relaxed);
-                    if !send(writer, &written).await {
+                answer = session.answer(), if awaited => {
+                    if !send(writer, &answer?).await {
                         return Ok(());
                     }
                     patience = Instant::now() + idle;
                 }
                 () = sleep_until(patience), if !awaited => return Err(Refused::Idle { idle_s: idle.as_secs() }),
-                read = reader.read(&mut piece) => match read {
-                    // Who is gone wants no answer; what it asked for is taken back.
+                // Also while an answer is due: who is gone wants none, and what it asked for is taken back.
+                read = reader.read(&mut piece), if !awaited || decoder.kept() < LONGEST_JSON => match read {
                     Ok(0) | Err(_) => return Ok(()),
                     Ok(read) => decoder.push(&piece[..read]),
                 },
             }
-            while let Some(item) = decoder.next()? {
+            while !session.is_awaited() {
+                let Some(item) = decoder.next()? else { break };
                 // A part of an event is no sign of life: nobody holds a place by a byte now and then.
                 if item == Item::Ends {
                     patience = Instant::now() + idle;

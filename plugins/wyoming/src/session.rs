@@ -4,8 +4,7 @@
 use std::{fmt, future, sync::Arc};
 
 use panotti_sdk::{
-    AudioTrack, BoxFuture, ContextError, Dictation,
-    payloads::Transcript,
+    AudioTrack, BoxFuture, Dictation,
     serde_json::{Map, Value, json},
 };
 
@@ -28,7 +27,8 @@ pub(crate) struct Session {
     audio: Option<Incoming>,
     /// Whether the payload that comes is audio.
     in_chunk: bool,
-    dictation: Option<BoxFuture<Result<Transcript, ContextError>>>,
+    /// The answer that is due.
+    due: Option<BoxFuture<Result<Vec<u8>, Refused>>>,
 }
 
 impl fmt::Debug for Session {
@@ -39,15 +39,16 @@ impl fmt::Debug for Session {
 
 impl Session {
     pub(crate) fn new(server: Arc<Server>) -> Self {
-        Self { server, wish: Dictation::default(), audio: None, in_chunk: false, dictation: None }
+        Self { server, wish: Dictation::default(), audio: None, in_chunk: false, due: None }
     }
 
     /// Whether an answer is due.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.dictation.is_some()
+        self.due.is_some()
     }
 
-    /// Takes what came, and answers at once where there is something to answer.
+    /// Takes what came, and answers at once where that can be. Not called while an answer is due: the next
+    /// request waits for that.
     ///
     /// # Errors
     /// [`Refused`], after which the conversation is over.
@@ -71,15 +72,16 @@ impl Session {
     async fn event(&mut self, event: &Event) -> Result<Option<Vec<u8>>, Refused> {
         match event.kind.as_str() {
             "describe" => {
-                let model = self.server.context.speech_model();
-                return Ok(Some(protocol::encode("info", &info::info(model.as_ref()))));
+                let server = self.server.clone();
+                self.due = Some(Box::pin(async move {
+                    server.ready().await;
+                    let model = server.context.speech_model();
+                    Ok(protocol::encode("info", &info::info(model.as_ref())))
+                }));
             }
             "ping" => {
                 let text = event.data.get("text").filter(|it| it.is_string());
                 return Ok(Some(protocol::encode("pong", &json!({ "text": text }))));
-            }
-            "transcribe" | "audio-start" | "audio-chunk" | "audio-stop" if self.is_awaited() => {
-                return Err(Refused::Busy);
             }
             "transcribe" => {
                 self.wish = Dictation {
@@ -122,11 +124,13 @@ impl Session {
     fn dictate(&mut self, audio: Incoming) {
         let track = AudioTrack { files: vec![audio.path().to_owned()], ..AudioTrack::default() };
         let dictation = Dictation { tracks: vec![track], ..std::mem::take(&mut self.wish) };
-        let context = self.server.context.clone();
-        self.dictation = Some(Box::pin(async move {
-            let written = context.dictate(dictation).await;
+        let server = self.server.clone();
+        self.due = Some(Box::pin(async move {
+            let transcript = server.context.dictate(dictation).await?;
             drop(audio);
-            written
+            server.count_answer();
+            let data = json!({ "text": transcript.text(), "language": transcript.language });
+            Ok(protocol::encode("transcript", &data))
         }));
     }
 
@@ -134,13 +138,11 @@ impl Session {
     ///
     /// # Errors
     /// [`Refused::Transcriber`].
-    pub(crate) async fn written(&mut self) -> Result<Vec<u8>, Refused> {
-        let Some(dictation) = &mut self.dictation else { return future::pending().await };
-        let transcript = dictation.await;
-        self.dictation = None;
-        let transcript = transcript?;
-        let data = json!({ "text": transcript.text(), "language": transcript.language });
-        Ok(protocol::encode("transcript", &data))
+    pub(crate) async fn answer(&mut self) -> Result<Vec<u8>, Refused> {
+        let Some(due) = &mut self.due else { return future::pending().await };
+        let answer = due.await;
+        self.due = None;
+        answer
     }
 
     /// The language that is asked for, ISO 639-1: the region of `en-GB` does not matter to Whisper.

@@ -34,7 +34,9 @@ fn what_is_no_wyoming_is_refused_and_the_connection_closed() {
 fn audio_that_cannot_be_used_is_refused() {
     let bench = bench(json!({ "longest_s": 1 }));
     let mono = |rate: u32| json!({ "rate": rate, "width": 2, "channels": 1 });
-    let cases: [(&[(&str, Value, usize)], &str, &str); 8] = [
+    // Events with so many bytes of payload; the code and words of the error.
+    type Case<'a> = (&'a [(&'a str, Value, usize)], &'a str, &'a str);
+    let cases: [Case<'_>; 8] = [
         (&[("audio-stop", json!({}), 0)], "protocol", "`audio-stop` came before any audio"),
         (&[("audio-chunk", json!({}), 2)], "protocol", "`audio-chunk` came before any audio"),
         (&[("audio-start", json!({}), 0)], "audio-format", "are not given as numbers"),
@@ -63,17 +65,17 @@ fn audio_that_cannot_be_used_is_refused() {
     for (events, expected, words) in cases {
         let mut client = Client::of(&bench);
         for (kind, data, payload) in events {
-            client.send_with(kind, data.clone(), &vec![0; *payload]);
+            client.send_with(kind, data, &vec![0; *payload]);
         }
         let (code, text) = client.error();
         assert!(code == expected && text.contains(words), "{code}: {text}");
     }
     assert_eq!(waiting(&bench), 0);
-    assert!(bench.asked_of_transcriber().is_empty());
+    assert!(asked(&bench).is_empty());
     // Exactly as long as it may be.
     let mut client = Client::of(&bench);
     client.say(32_000);
-    client.send("audio-stop", json!({}));
+    client.send("audio-stop", &json!({}));
     client.answer("transcript");
 }
 
@@ -82,7 +84,7 @@ fn the_audio_of_all_clients_together_is_limited() {
     let bench = bench(json!({ "most_audio_mib": 1 }));
     let (mut first, mut second) = (Client::of(&bench), Client::of(&bench));
     first.say(700_000);
-    first.send("ping", json!({}));
+    first.send("ping", &json!({}));
     first.answer("pong");
     second.say(400_000);
     let (code, text) = second.error();
@@ -91,7 +93,7 @@ fn the_audio_of_all_clients_together_is_limited() {
     let mut third = Client::of(&bench);
     third.say(300_000);
     for client in [&mut first, &mut third] {
-        client.send("audio-stop", json!({}));
+        client.send("audio-stop", &json!({}));
         client.answer("transcript");
     }
     assert_eq!(waiting(&bench), 0);
@@ -102,7 +104,7 @@ fn so_many_clients_and_no_more() {
     let bench = bench(json!({ "connections": 2 }));
     let mut clients = [Client::of(&bench), Client::of(&bench)];
     for client in &mut clients {
-        client.send("ping", json!({}));
+        client.send("ping", &json!({}));
         client.answer("pong");
     }
     let (code, text) = Client::of(&bench).error();
@@ -110,7 +112,7 @@ fn so_many_clients_and_no_more() {
     drop(clients);
     until("they are gone", || server(&bench)["clients"] == 0);
     let mut client = Client::of(&bench);
-    client.send("ping", json!({}));
+    client.send("ping", &json!({}));
     client.answer("pong");
 }
 

@@ -1,11 +1,13 @@
 //! What every plugin passes, and a client over TCP; `protocol` is about bytes, `requests` about what is
-//! answered, `limits` about what is not.
+//! answered, `limits` about what is not, `waiting` about what happens
+//! until there is an answer.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod limits;
 mod protocol;
 mod requests;
+mod waiting;
 
 use std::{
     fs,
@@ -16,7 +18,7 @@ use std::{
 };
 
 use panotti_sdk::{
-    Request,
+    Dictation, Request,
     conformance::Case,
     payloads::{Segment, Transcript},
     serde_json::{self, Value, json},
@@ -62,6 +64,14 @@ fn address(bench: &Bench) -> SocketAddr {
     server(bench)["address"].as_str().unwrap().parse().unwrap()
 }
 
+/// What clients asked of the transcriber; the server itself asks for nothing once, to hear whether it is ready.
+fn asked(bench: &Bench) -> Vec<Dictation> {
+    let asked = bench.asked_of_transcriber().into_iter();
+    let asked: Vec<_> = asked.filter(|(_, it)| !it.tracks.is_empty()).collect();
+    assert!(asked.iter().all(|it| it.0.is_none()), "it is of no recording");
+    asked.into_iter().map(|it| it.1).collect()
+}
+
 /// Files that wait to be written down.
 fn waiting(bench: &Bench) -> usize {
     fs::read_dir(bench.data_directory().join("plugin/requests")).unwrap().count()
@@ -81,7 +91,11 @@ struct Client(BufReader<TcpStream>);
 
 impl Client {
     fn of(bench: &Bench) -> Self {
-        let stream = TcpStream::connect(address(bench)).unwrap();
+        Self::at(address(bench))
+    }
+
+    fn at(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self(BufReader::new(stream))
     }
@@ -90,11 +104,11 @@ impl Client {
         self.0.get_mut().write_all(bytes).unwrap();
     }
 
-    fn send(&mut self, kind: &str, data: Value) {
+    fn send(&mut self, kind: &str, data: &Value) {
         self.send_with(kind, data, &[]);
     }
 
-    fn send_with(&mut self, kind: &str, data: Value, payload: &[u8]) {
+    fn send_with(&mut self, kind: &str, data: &Value, payload: &[u8]) {
         let data = data.to_string();
         let header = json!({ "type": kind, "version": "1", "data_length": data.len(), "payload_length": payload.len() });
         self.raw(&[format!("{header}\n{data}").as_bytes(), payload].concat());
@@ -103,9 +117,9 @@ impl Client {
     /// Sends 16-bit audio of 16 kHz, 100 ms at a time.
     fn say(&mut self, bytes: usize) {
         let format = json!({ "rate": 16_000, "width": 2, "channels": 1, "timestamp": 0 });
-        self.send("audio-start", format.clone());
+        self.send("audio-start", &format);
         for chunk in vec![1; bytes].chunks(3200) {
-            self.send_with("audio-chunk", format.clone(), chunk);
+            self.send_with("audio-chunk", &format, chunk);
         }
     }
 

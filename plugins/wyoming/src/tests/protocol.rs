@@ -6,8 +6,11 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::protocol::{Decoder, Event, Fault, Item, LARGEST_PAYLOAD, LONGEST_JSON, encode};
 
+/// An event, its payload, and whether it is complete.
+type Decoded = (Event, Vec<u8>, bool);
+
 /// Everything that is in `bytes`, with payloads put together, and why it ends.
-fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<(Event, Vec<u8>, bool)>, Option<Fault>) {
+fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Decoded>, Option<Fault>) {
     let (mut decoder, mut found) = (Decoder::new(), Vec::new());
     for piece in pieces {
         decoder.push(piece);
@@ -24,7 +27,7 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<(Event, Vec<u8
     (found, None)
 }
 
-fn event(kind: &str, data: Value) -> Event {
+fn event(kind: &str, data: &Value) -> Event {
     Event { kind: kind.into(), data: data.as_object().cloned().unwrap() }
 }
 
@@ -106,8 +109,8 @@ fn as_the_official_client_writes_it() {
         {\"type\": \"describe\", \"version\": \"1.10.2\"}\n";
     let format = json!({ "rate": 16_000, "width": 2, "channels": 1, "timestamp": null });
     let expected = [
-        (event("audio-chunk", format), b"abcd".to_vec(), true),
-        (event("describe", json!({})), Vec::new(), true),
+        (event("audio-chunk", &format), b"abcd".to_vec(), true),
+        (event("describe", &json!({})), Vec::new(), true),
     ];
     let (found, fault) = decode([&bytes[..]]);
     assert!(fault.is_none(), "{fault:?}");
