@@ -96,8 +96,9 @@ impl From<DeskError> for Refusal {
             |problem: &DeskError| Problem::new(StatusCode::SERVICE_UNAVAILABLE, problem.to_string());
         match error {
             // The path is of no use to who sent the file.
-            DeskError::Audio(Error::Audio { source, .. }) => {
-                let why = chain(source.as_ref());
+            DeskError::Audio(Error::Audio { source, path }) => {
+                let path = path.display().to_string();
+                let why = chain(source.as_ref()).replace(&format!("`{path}`"), "it").replace(&path, "it");
                 Self::field("file", format!("the file cannot be read as audio: {why}"))
             }
             DeskError::Closed => unavailable(&error).try_again(5).into(),
