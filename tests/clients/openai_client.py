@@ -119,6 +119,12 @@ def refusals():
     refused(openai.NotFoundError, lambda: client.audio.translations.create(file=Path(SHORT), model="whisper-1"))
     stranger = client.with_options(api_key="stranger")
     refused(openai.AuthenticationError, stranger.models.list, code="invalid_api_key")
+    # The whole file was on its way, and still the client learns why.
+    large = bytes(20_000_000)
+    work = lambda: stranger.audio.transcriptions.create(file=large, model="whisper-1")
+    refused(openai.AuthenticationError, work, code="invalid_api_key")
+    work = lambda: client.audio.translations.create(file=large, model="whisper-1")
+    refused(openai.NotFoundError, work)
     viewer = client.with_options(api_key=VIEWER)
     assert len(list(viewer.models.list())) == 2
     work = lambda: viewer.audio.transcriptions.create(file=Path(SHORT), model="whisper-1")

@@ -145,7 +145,7 @@ async fn sound_that_cannot_be_written_down() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_model() {
-    let it = quiet().set("PANOTTI_TRANSCRIPTION__MODEL", "null").start();
+    let it = quiet().set("PANOTTI_TRANSCRIPTION__MODEL", "").start();
     assert_eq!(it.get("/v1/models").await, json!({"object": "list", "data": []}));
     let (status, body) = it.transcribe(&std::fs::read(fixture("speech/ex01.wav")).unwrap(), &[]).await;
     assert_eq!((status, &body["error"]["type"]), (503, &json!("server_error")));

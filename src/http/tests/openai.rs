@@ -538,6 +538,11 @@ async fn models_that_can_be_named() {
     requests.model.send_replace(None);
     assert_eq!(ask(&it, "/v1/models").await.json(), json!({"object": "list", "data": []}));
     ask(&it, "/v1/models/whisper-1").await.refusal(404);
+    let parts = [("file", "sound"), ("model", "tiny-q5_1")];
+    assert_eq!(it.transcribe(&parts).await.refusal(404)["code"], "model_not_found");
+    it.app.status.update(|it| it.model = crate::status::ModelState::Loading { name: "tiny-q5_1".into() });
+    let loading = it.transcribe(&parts).await;
+    assert_eq!((&loading.refusal(503)["type"], loading.header("retry-after")), (&json!("server_error"), "2"));
 }
 
 #[tokio::test]
