@@ -31,7 +31,8 @@ pub(super) fn head() -> OpenApi {
                 .description(Some(
                     "Records meetings in a room and writes down what is said, on the box itself. \
                      Times are UTC (RFC 3339), durations milliseconds. Failures are problem documents \
-                     (RFC 9457) whose `detail` says what to do.",
+                     (RFC 9457) whose `detail` says what to do; below `/api` and `/v1` they look as the \
+                     clients there expect.",
                 ))
                 .license(Some(
                     LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build(),

@@ -4,13 +4,14 @@
 use std::{error::Error, io};
 
 use axum::{
+    extract::Request,
     http::{HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::openai;
+use super::{input, openai};
 use crate::{bus, error_chain::chain, event_log, plugins, recordings, security};
 
 /// A failure in the form of RFC 9457.
@@ -205,8 +206,13 @@ impl From<security::Error> for Problem {
 }
 
 /// No route has this path.
-pub(super) async fn not_found(uri: Uri) -> Response {
-    openai::told(uri.path(), Problem::not_found("Not Found"))
+pub(super) async fn not_found(request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    if openai::is_below(&path) {
+        // Hung up on in the middle of a file, a client would not learn what there is instead.
+        input::drain(request).await;
+    }
+    openai::told(&path, Problem::not_found("Not Found"))
 }
 
 /// The path exists, the method does not; axum adds `Allow`.

@@ -40,6 +40,8 @@ mod no_plugins;
 mod notify;
 #[cfg(all(feature = "whisper", feature = "plugins"))]
 mod ollama;
+#[cfg(feature = "whisper")]
+mod openai;
 mod original;
 mod page;
 mod pipeline;

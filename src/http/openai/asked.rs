@@ -3,9 +3,11 @@
 
 use std::fmt::Display;
 
+use axum::http::StatusCode;
 use panotti_sdk::SpeechModel;
 
 use super::{
+    super::error::Problem,
     error::Refusal,
     form::Form,
     models::{self, WHISPER_1},
@@ -44,18 +46,18 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// What `form` asks for, of a box that has `model` in use.
+    /// What `form` asks for, of a box that has `model` in use, or is `loading` one.
     ///
     /// # Errors
-    /// 400 with the field that does not fit, 404 for a model that is not in use.
-    pub(super) fn new(mut form: Form, model: Option<&SpeechModel>) -> Result<Self, Refusal> {
+    /// 400 with the field that does not fit, 404 for a model that is not in use, 503 before that is known.
+    pub(super) fn new(mut form: Form, model: Option<&SpeechModel>, loading: bool) -> Result<Self, Refusal> {
         let file = form.file.take().ok_or_else(|| {
             Refusal::field("file", "there is no file: send the sound as the field `file` of the form")
         })?;
         let asked = form
             .last("model")
             .ok_or_else(|| Refusal::field("model", format!("there is no `model`: send {WHISPER_1}")))?;
-        check_model(asked, model)?;
+        check_model(asked, model, loading)?;
         let format = format(&form)?;
         let stream = stream(&form, format)?;
         if let Some(text) = form.last("temperature")
@@ -74,10 +76,18 @@ impl Asked {
 }
 
 /// One model is in use at a time, and any name of it will do.
-fn check_model(asked: &str, model: Option<&SpeechModel>) -> Result<(), Refusal> {
-    let names: Vec<String> =
-        [WHISPER_1].into_iter().chain(model.map(|it| &*it.name)).map(Into::into).collect();
-    if names.iter().any(|it| it == asked) { Ok(()) } else { Err(models::unknown(asked, &names)) }
+fn check_model(asked: &str, model: Option<&SpeechModel>, loading: bool) -> Result<(), Refusal> {
+    match model {
+        // Nobody knows yet what it will be called; `whisper-1` can wait for it.
+        _ if asked == WHISPER_1 => Ok(()),
+        Some(model) if asked == model.name => Ok(()),
+        Some(model) => Err(models::unknown(asked, &[WHISPER_1, &model.name])),
+        None if loading => {
+            let detail = "the model is being loaded: try again in a moment";
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).try_again(2).into())
+        }
+        None => Err(models::unknown(asked, &[])),
+    }
 }
 
 fn format(form: &Form) -> Result<Format, Refusal> {

@@ -96,8 +96,9 @@ impl From<DeskError> for Refusal {
             |problem: &DeskError| Problem::new(StatusCode::SERVICE_UNAVAILABLE, problem.to_string());
         match error {
             // The path is of no use to who sent the file.
-            DeskError::Audio(Error::Audio { source, .. }) => {
-                let why = chain(source.as_ref());
+            DeskError::Audio(Error::Audio { source, path }) => {
+                let path = path.display().to_string();
+                let why = chain(source.as_ref()).replace(&format!("`{path}`"), "it").replace(&path, "it");
                 Self::field("file", format!("the file cannot be read as audio: {why}"))
             }
             DeskError::Closed => unavailable(&error).try_again(5).into(),
@@ -118,16 +119,21 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// Whether `path` is one that clients of this API ask for.
+pub(in super::super) fn is_below(path: &str) -> bool {
+    path.strip_prefix("/v1").is_some_and(|it| it.is_empty() || it.starts_with('/'))
+}
+
 /// A failure that no route tells of, in the form that clients of `path` know.
 pub(in super::super) fn told(path: &str, problem: Problem) -> Response {
-    let Some(below) = path.strip_prefix("/v1").filter(|it| it.is_empty() || it.starts_with('/')) else {
+    if !is_below(path) {
         return problem.into_response();
-    };
+    }
     let there = "of OpenAI's API this box has POST /v1/audio/transcriptions, GET /v1/models and \
                  GET /v1/models/{model}";
     let message = match problem.status() {
-        StatusCode::NOT_FOUND => format!("there is no /v1{below}: {there}"),
-        StatusCode::METHOD_NOT_ALLOWED => format!("/v1{below} does not take this method: {there}"),
+        StatusCode::NOT_FOUND => format!("there is no {path}: {there}"),
+        StatusCode::METHOD_NOT_ALLOWED => format!("{path} does not take this method: {there}"),
         _ => return Refusal::from(problem).into_response(),
     };
     Refusal::new(problem.status(), message).into_response()

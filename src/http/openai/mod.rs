@@ -24,13 +24,18 @@ use axum::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{Shared, State, auth, docs};
+use super::{
+    Shared, State,
+    auth::{self, Denied},
+    docs,
+    input::drain,
+};
 use crate::security::Role;
 
-pub(super) use error::told;
+pub(super) use error::{is_below, told};
 pub(super) use upload::clear;
 
-/// Lets only keys use `routes`, with OpenAI's refusals, before anything of a body is looked at. Seeing
+/// Lets only keys use `routes`, with OpenAI's refusals, before anything of a body is kept. Seeing
 /// which models there are takes a viewer; having audio written down an operator: it changes nothing, but
 /// takes room on the disk and time from the transcripts of meetings.
 pub(super) fn allow(
@@ -50,6 +55,14 @@ async fn check(
     next: Next,
 ) -> Result<Response, error::Refusal> {
     let role = if request.method() == Method::POST { Role::Operator } else { Role::Viewer };
-    auth::authorize(&shared, &request, role)?;
-    Ok(next.run(request).await)
+    match auth::authorize(&shared, &request, role) {
+        Ok(_) => Ok(next.run(request).await),
+        Err(denied) => {
+            // Hung up on in the middle of a file, a client would not learn that its key is wrong.
+            if !matches!(denied, Denied::Throttled { .. }) {
+                drain(request).await;
+            }
+            Err(denied.into())
+        }
+    }
 }

@@ -62,15 +62,13 @@ pub(in super::super) async fn get(
     Place(name): Place<String>,
 ) -> Result<Json<Model>, Refusal> {
     let models = models(&shared).await;
-    let there: Vec<String> = models.iter().map(|it| it.id.clone()).collect();
-    match models.into_iter().find(|it| it.id == name) {
-        Some(model) => Ok(Json(model)),
-        None => Err(unknown(&name, &there)),
-    }
+    let there: Vec<&str> = models.iter().map(|it| &*it.id).collect();
+    let refusal = unknown(&name, &there);
+    models.into_iter().find(|it| it.id == name).map(Json).ok_or(refusal)
 }
 
 /// A model that is not in use, where `there` are.
-pub(super) fn unknown(name: &str, there: &[String]) -> Refusal {
+pub(super) fn unknown(name: &str, there: &[&str]) -> Refusal {
     let instead = match there {
         [] => "this box has no model in use".to_owned(),
         there => format!("this box has {}", there.join(" and ")),

@@ -19,7 +19,10 @@ use super::{
     form, stream,
     upload::Upload,
 };
-use crate::speech::{DeskError, Hints, TrackInput, Transcript};
+use crate::{
+    speech::{DeskError, Hints, Segment, TrackInput, Transcript},
+    status::ModelState,
+};
 
 /// When to ask again where too many ask, s.
 const TRY_AGAIN_S: u16 = 5;
@@ -88,11 +91,14 @@ pub(in super::super) async fn create(
         return Err(problem.into());
     };
     let form = form::read(&shared.app.config, request).await?;
-    let Asked { file, format, stream, hints } = Asked::new(form, shared.app.desk.model().as_ref())?;
+    let model = shared.app.desk.model();
+    let loading = matches!(shared.app.status.facts().model, ModelState::Loading { .. });
+    let Asked { file, format, stream, hints } = Asked::new(form, model.as_ref(), loading)?;
     let held = Held { file, _place: place };
     if stream {
         let (tell, said) = mpsc::unbounded_channel();
-        return stream::answer(Box::pin(write_down(shared, held, hints, Some(tell))), said).await;
+        let work = Box::pin(write_down(shared, held, hints, Some(tell)));
+        return stream::answer(work, said, stream::FIRST_WORDS).await;
     }
     let transcript = write_down(shared, held, hints, None).await?;
     Ok(answer::whole(&transcript, format))
@@ -108,7 +114,7 @@ async fn write_down(
     shared: Arc<Shared>,
     held: Held,
     hints: Hints,
-    said: Option<mpsc::UnboundedSender<crate::speech::Segment>>,
+    said: Option<mpsc::UnboundedSender<Segment>>,
 ) -> Result<Transcript, Refusal> {
     let track = TrackInput { files: vec![held.file.path().to_owned()], ..TrackInput::default() };
     tokio::select! {

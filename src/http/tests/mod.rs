@@ -4,6 +4,7 @@ mod access;
 mod bus;
 mod events;
 mod filters;
+mod openai;
 mod original;
 mod page;
 mod plugins;

@@ -110,6 +110,8 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
             "GET /recordings/{id}/transcript",
             "GET /session",
             "GET /system",
+            "GET /v1/models",
+            "GET /v1/models/{model}",
             "PATCH /recordings/{id}",
             "POST /api/recording-ended",
             "POST /api/recording-started",
@@ -127,6 +129,7 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
             "POST /recordings/{id}/resume",
             "POST /recordings/{id}/stop",
             "POST /recordings/{id}/transcribe",
+            "POST /v1/audio/transcriptions",
             "PUT /events/filter/{name}",
             "PUT /plugins/{id}/config",
         ]
