@@ -271,6 +271,33 @@ mod tests {
     }
 
     #[test]
+    fn another_model_goes_before_everything() {
+        use tokio::sync::oneshot::{self, error::TryRecvError};
+        let queue = Queue::new(Arc::default());
+        let switch = || {
+            let (reply, answer) = oneshot::channel();
+            let to = crate::speech::model::Choice::of("x", std::path::Path::new("models"));
+            queue.switch(Switch { to, reply });
+            answer
+        };
+        queue.live(live("new", 1));
+        let mut first = switch();
+        assert!(
+            matches!(queue.next(), Some(Work::Switch(_))) && first.try_recv() == Err(TryRecvError::Closed)
+        );
+        assert!(matches!(queue.next(), Some(Work::Live(_))));
+        // Also in the middle of work for which somebody waits.
+        switch();
+        assert!(matches!(queue.meanwhile(false), Some(Work::Switch(_))));
+        let mut waits = switch();
+        queue.close();
+        let mut late = switch();
+        for answer in [&mut waits, &mut late] {
+            assert!(matches!(answer.try_recv(), Ok(Err(DeskError::Closed))));
+        }
+    }
+
+    #[test]
     fn captions_go_first_and_old_ones_are_left_out() {
         let queue = Queue::new(Arc::default());
         queue.final_pass("old".into());

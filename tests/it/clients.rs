@@ -5,7 +5,6 @@ use std::{
     process::Command,
 };
 
-
 /// Runs `tests/clients/{script}` with the packages of `tests/clients/requirements.txt`; `.ci/setup test`
 /// makes their environment.
 pub fn python(script: &str) -> Command {

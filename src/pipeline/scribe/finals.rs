@@ -142,8 +142,12 @@ impl Scribe {
         over: impl Fn() -> bool,
         tell: impl Fn(&[Segment]),
     ) -> Result<Transcript, speech::Error> {
-        let mut captions_first =
-            CaptionsFirst { scribe: self, of_final: recording.is_some(), inner: transcriber, before: String::new() };
+        let mut captions_first = CaptionsFirst {
+            scribe: self,
+            of_final: recording.is_some(),
+            inner: transcriber,
+            before: String::new(),
+        };
         speech::transcribe_files(tracks, hints, &self.vad, &mut captions_first, &mut |progress, said| {
             if let Some(id) = recording {
                 self.status.update(|it| {
