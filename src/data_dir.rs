@@ -125,6 +125,23 @@ impl Lock {
     }
 }
 
+/// What root made in the folder `dir` of somebody else's data directory becomes theirs, as it does when the
+/// service makes it.
+///
+/// # Errors
+/// What cannot be read or given away.
+pub fn hand_over(data_dir: &Path, dir: &Path) -> io::Result<()> {
+    give(&File::open(dir)?, data_dir)?;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        // Not where a link leads: that is another's.
+        if entry.file_type()?.is_file() {
+            give(&File::open(entry.path())?, data_dir)?;
+        }
+    }
+    Ok(())
+}
+
 /// What root makes in somebody else's directory has to be theirs: the service could not open it.
 fn give(file: &File, dir: &Path) -> io::Result<()> {
     let dir = fs::metadata(dir)?;

@@ -21,8 +21,8 @@ use crate::{
     speech::{
         Desk, DeskError,
         model::{
-            self, By, Choice, FetchError, Fetching, Kind, Model, ModelList, Progress, Store, StoreError, Verified,
-            Wanted,
+            self, By, Choice, FetchError, Fetching, Kind, Model, ModelList, Progress, Store, StoreError,
+            Verified, Wanted,
         },
     },
 };
@@ -103,10 +103,11 @@ impl Models {
     pub fn list(&self) -> ModelList {
         let mut list = ModelList::of(&self.0.config);
         let loaded = self.0.desk.model().map(|it| it.name);
+        list.loaded.clone_from(&loaded);
         let fetches = self.fetches();
         for model in &mut list.items {
             if model.kind == Kind::Whisper {
-                model.in_use = loaded.as_ref() == Some(&model.name);
+                model.in_use = loaded.as_ref() == Some(&model.name) && model.installed_bytes.is_some();
             }
             model.fetch = fetches.last.get(&model.name).cloned();
         }
@@ -144,7 +145,8 @@ impl Models {
             None => Wanted::named(name, &inner.config.models.url)?,
         };
         let wanted = Wanted { sha256, ..wanted };
-        if inner.store.verify(name).is_ok_and(|it| wanted.sha256.as_ref().is_none_or(|sum| *sum == it.sha256)) {
+        if inner.store.verify(name).is_ok_and(|it| wanted.sha256.as_ref().is_none_or(|sum| *sum == it.sha256))
+        {
             return Ok(false);
         }
         let stop = Arc::new(AtomicBool::new(false));
@@ -270,7 +272,7 @@ impl Models {
             }
             _ => false,
         };
-        if !force && self.list().items.iter().any(|it| it.name == name && it.in_use && it.installed_bytes.is_some()) {
+        if !force && self.list().items.iter().any(|it| it.name == name && it.in_use) {
             return Err(Error::Conflict(in_use(name)));
         }
         self.fetches().last.remove(name);
@@ -307,5 +309,7 @@ pub fn usable(name: &str) -> Result<(), Error> {
 
 /// Why the model in use stays.
 pub fn in_use(name: &str) -> String {
-    format!("`{name}` is in use: choose another one with `panotti model use` first, or remove it with --force")
+    format!(
+        "`{name}` is in use: choose another one with `panotti model use` first, or remove it with --force"
+    )
 }

@@ -237,7 +237,8 @@ fn summary(it: &Backup) -> String {
     })
 }
 
-fn size(bytes: u64) -> String {
+/// A number of bytes as people read it.
+pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..1_048_576 => format!("{} KiB", bytes.div_ceil(1 << 10)),
         _ => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),

@@ -7,7 +7,10 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::{Cli, Command};
-use crate::config::{KEYS, Loaded, Origin, Problems};
+use crate::{
+    config::{KEYS, Loaded, Origin, Problems},
+    speech::model::{By, chosen},
+};
 
 /// The exit code of a wrong command line or configuration.
 const WRONG: u8 = 2;
@@ -31,6 +34,7 @@ pub fn run(args: &Args, loaded: &Loaded) -> anyhow::Result<ExitCode> {
         let report = json!({
             "file": loaded.file, "config": loaded.config, "origins": loaded.origins,
             "warnings": warnings, "problems": [],
+            "model": chosen(&loaded.config.transcription, &loaded.config.storage.models_dir()),
         });
         println!("{report:#}");
     } else {
@@ -80,12 +84,19 @@ fn annotated(loaded: &Loaded) -> anyhow::Result<String> {
 fn surroundings(loaded: &Loaded) -> Vec<String> {
     let config = &loaded.config;
     let mut warnings = Vec::new();
-    if let Some(model) = &config.transcription.model {
-        let named = config.storage.models_dir().join(format!("ggml-{model}.bin"));
-        if !Path::new(model).exists() && !named.exists() {
+    if let Some(choice) = chosen(&config.transcription, &config.storage.models_dir()) {
+        let name = &choice.name;
+        if choice.by == By::Use && config.transcription.model.as_ref().is_some_and(|it| it != name) {
             warnings.push(format!(
-                "transcription.model: there is neither {model} nor {}; put the model there",
-                named.display()
+                "transcription.model: it is not used, since `panotti model use` chose {name}; \
+                 `panotti model use --configured` goes back to it"
+            ));
+        }
+        if !choice.path.exists() {
+            let what = if choice.by == By::Use { "panotti model use" } else { "transcription.model" };
+            warnings.push(format!(
+                "{what}: there is no {}; get it with `panotti model fetch`, or put a model there",
+                choice.path.display()
             ));
         }
     }

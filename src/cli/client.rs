@@ -20,6 +20,8 @@ use crate::{config::Config, security::Secret};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long an answer may take to begin; a busy log makes a publisher wait 5 s.
 const ANSWER: Duration = Duration::from_secs(60);
+/// How long one may take to begin for which a whole model is read.
+const LONG_ANSWER: Duration = Duration::from_secs(600);
 /// How long an answer may pause; streams send something every 10 s.
 const PAUSE: Duration = Duration::from_secs(35);
 
@@ -60,6 +62,11 @@ impl Refused {
 }
 
 impl Connection {
+    /// Whether somebody said which service.
+    pub(super) fn is_named(&self) -> bool {
+        self.server.as_ref().is_some_and(|it| !it.trim().is_empty())
+    }
+
     /// The client for it.
     ///
     /// # Errors
@@ -171,6 +178,23 @@ impl Client {
         json(self.answer(request.content_type("application/json").send(body.to_string()))?)
     }
 
+    /// PUT that may take minutes; what was answered.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(super) fn put_patiently(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.sign(self.agent.put(self.url(path))).content_type("application/json");
+        json(self.answer(patient(request).send(body.to_string()))?)
+    }
+
+    /// POST that may take minutes; what was answered.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(super) fn post_patiently(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        json(self.answer(patient(self.sign(self.agent.post(self.url(path)))).send_json(body))?)
+    }
+
     /// DELETE.
     ///
     /// # Errors
@@ -241,6 +265,12 @@ impl Client {
         };
         Err(Refused { status: status.as_u16(), text }.into())
     }
+}
+
+/// A large model is read from a slow card for minutes.
+fn patient<T>(request: ureq::RequestBuilder<T>) -> ureq::RequestBuilder<T> {
+    let limits = request.config().timeout_recv_response(Some(LONG_ANSWER));
+    limits.timeout_per_read(Some(LONG_ANSWER)).build()
 }
 
 fn reader(response: Response<Body>) -> impl Read {

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod devices;
 pub mod events;
 pub mod key;
+pub mod model;
 pub mod plugins;
 pub mod serve;
 pub mod transcribe;
@@ -55,6 +56,8 @@ pub enum Command {
     Devices(devices::Args),
     /// Check the configuration, and show what it comes to and where each value is from.
     CheckConfig(check_config::Args),
+    /// See, fetch, check, choose and remove the models that write speech down.
+    Model(model::Args),
     /// Make, list and revoke API keys.
     Key(key::Args),
     /// Make, list, check and restore backups of the event log.
@@ -71,7 +74,7 @@ impl Command {
         match self {
             #[cfg(feature = "demo")]
             Self::Demo(_) => Some("warn"),
-            Self::Devices(_) | Self::Events(_) | Self::Plugins(_) => Some("error"),
+            Self::Devices(_) | Self::Events(_) | Self::Model(_) | Self::Plugins(_) => Some("error"),
             _ => None,
         }
     }
@@ -89,6 +92,7 @@ Examples:
   panotti demo                                     see it work, on a bundled meeting
   panotti devices                                  find the microphone's name
   panotti serve --device hw:1 --model base.en-q5_1 listen to the room
+  panotti model fetch base.en-q5_1                 get a model that writes speech down
   panotti transcribe --format srt talk.wav         write subtitles for a file
   panotti backup create                            copy the event log while it runs
   panotti events tail                              follow what happens on a running service
@@ -129,6 +133,7 @@ impl Cli {
             Command::Transcribe(args) => transcribe::run(args, config),
             Command::Devices(args) => devices::run(args, config),
             Command::CheckConfig(args) => check_config::run(args, loaded),
+            Command::Model(args) => model::run(args, config),
             Command::Key(args) => key::run(args, config),
             Command::Backup(args) => backup::run(args, config),
             Command::Events(args) => events::run(args, config),

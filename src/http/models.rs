@@ -173,7 +173,8 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Store(StoreError::Missing { .. }) => Self::not_found(error.to_string()),
-            Error::Store(StoreError::Io { ref source, .. }) | Error::NotKept { source: StoreError::Io { ref source, .. }, .. }
+            Error::Store(StoreError::Io { ref source, .. })
+            | Error::NotKept { source: StoreError::Io { ref source, .. }, .. }
                 if is_full(source) =>
             {
                 let detail = format!("{}: the disk is full, delete recordings", chain(&error));

@@ -34,6 +34,9 @@ mod fuzz;
 mod harness;
 mod keys;
 mod killed;
+mod mirror;
+#[cfg(feature = "whisper")]
+mod models;
 #[cfg(not(feature = "plugin-example"))]
 mod no_plugins;
 #[cfg(feature = "systemd")]

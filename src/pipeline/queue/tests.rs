@@ -26,6 +26,7 @@ fn names(queue: &Queue, n: usize) -> Vec<String> {
         Work::Live(it) => format!("live {}", it.lane),
         Work::Skipped { .. } => "skipped".into(),
         Work::Forgotten(id) => format!("forgotten {id}"),
+        Work::Switch(_) => "switch".into(),
         Work::Urgent(_) => "urgent".into(),
         Work::Partial(it, _) => {
             queue.partial_over(true, Duration::ZERO);
@@ -154,4 +155,31 @@ fn the_state_of_captions_is_told() {
     assert_eq!(state(), CaptionState::WithoutPartials);
     queue.ended();
     assert_eq!(state(), CaptionState::Live);
+}
+
+#[test]
+fn another_model_goes_before_everything() {
+    use tokio::sync::oneshot::error::TryRecvError;
+    let queue = queue();
+    let switch = || {
+        let (reply, answer) = oneshot::channel();
+        let to = crate::speech::model::Choice::of("x", std::path::Path::new("models"));
+        queue.switch(Switch { to, reply });
+        answer
+    };
+    queue.live(live("new", 0, 1));
+    let mut first = switch();
+    assert!(
+        matches!(queue.next(), Some(Work::Switch(_))) && first.try_recv() == Err(TryRecvError::Closed)
+    );
+    assert!(matches!(queue.next(), Some(Work::Live(_))));
+    // Also in the middle of work for which somebody waits.
+    switch();
+    assert!(matches!(queue.meanwhile(false), Some(Work::Switch(_))));
+    let mut waits = switch();
+    queue.close();
+    let mut late = switch();
+    for answer in [&mut waits, &mut late] {
+        assert!(matches!(answer.try_recv(), Ok(Err(DeskError::Closed))));
+    }
 }

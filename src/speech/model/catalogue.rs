@@ -52,7 +52,8 @@ impl Size {
             _ => return None,
         };
         let (whole, tenths) = number.split_once('.').map_or((number, None), |it| (it.0, Some(it.1)));
-        let (whole, step) = (whole.parse::<u64>().ok()? * unit, if tenths.is_some() { unit / 10 } else { unit });
+        let (whole, step) =
+            (whole.parse::<u64>().ok()? * unit, if tenths.is_some() { unit / 10 } else { unit });
         let tenths: u64 = tenths.map_or(Some(0), |it| it.parse().ok())?;
         Some(Self { text, bytes: whole + tenths * step, step })
     }
@@ -128,7 +129,9 @@ mod tests {
         for it in catalogue() {
             assert!(names.insert(it.name), "{} is there twice", it.name);
             assert_eq!(it.sha1.is_some(), it.size.is_some() && it.kind() == Kind::Whisper, "{}", it.name);
-            assert!(it.sha1.is_none_or(|sha1| sha1.len() == 40 && sha1.bytes().all(|b| b.is_ascii_hexdigit())));
+            assert!(
+                it.sha1.is_none_or(|sha1| sha1.len() == 40 && sha1.bytes().all(|b| b.is_ascii_hexdigit()))
+            );
             assert_eq!(it.memory_mb.is_some(), it.kind() == Kind::Whisper, "{}", it.name);
         }
     }

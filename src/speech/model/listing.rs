@@ -19,6 +19,8 @@ pub struct ModelList {
     pub next_cursor: (),
     /// The model that is to be used, from now or from the next start on; `null` when none is chosen.
     pub chosen: Option<Choice>,
+    /// The model that the service has loaded; `null` while it has none, and where no service is asked.
+    pub loaded: Option<String>,
     /// What the configuration names, when something else was chosen with `panotti model use`.
     pub configured: Option<String>,
     /// Memory of this machine, MB.
@@ -50,7 +52,7 @@ pub struct Model {
     pub installed_bytes: Option<u64>,
     /// SHA-256 of its file as recorded when it was fetched.
     pub recorded_sha256: Option<String>,
-    /// Whether it is the one in use; where no service runs, whether it will be.
+    /// Whether it is the one in use; where no service is asked, whether it will be.
     pub in_use: bool,
     /// The last fetch, when it runs or has failed.
     pub fetch: Option<Fetching>,
@@ -108,7 +110,15 @@ impl ModelList {
             .collect();
         let differs = |it: &Choice| chosen.as_ref().is_some_and(|chosen| chosen.path != it.path);
         let configured = configured.filter(differs).map(|it| it.name);
-        Self { items, next_cursor: (), chosen, configured, memory_mb, url: config.models.url.clone() }
+        Self {
+            items,
+            next_cursor: (),
+            chosen,
+            loaded: None,
+            configured,
+            memory_mb,
+            url: config.models.url.clone(),
+        }
     }
 }
 

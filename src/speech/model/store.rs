@@ -21,7 +21,9 @@ const IN_USE: &str = "in-use";
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No model can be called that.
-    #[error("`{name}` is no model's name: use letters, digits, `.`, `_` and `-`; `panotti model list` shows names")]
+    #[error(
+        "`{name}` is no model's name: use letters, digits, `.`, `_` and `-`; `panotti model list` shows names"
+    )]
     Name {
         /// What was said.
         name: String,
@@ -142,13 +144,22 @@ impl Store {
     pub fn verify(&self, name: &str) -> Result<Verified, StoreError> {
         let path = self.present(name)?;
         check_structure(name, &path, &self.dir)?;
-        let found =
-            digest::of(&path).map_err(|source| StoreError::Io { what: "read", path: path.clone(), source })?;
+        let found = digest::of(&path).map_err(|source| StoreError::Io {
+            what: "read",
+            path: path.clone(),
+            source,
+        })?;
         let mut compared_with = Vec::new();
         let mut compare = |what, kind, expected: Option<String>, found: &str| match expected {
             Some(expected) if !expected.eq_ignore_ascii_case(found) => {
                 let advice = format!("`panotti model remove {name}`, then `panotti model fetch {name}`");
-                Err(StoreError::Differs { path: path.clone(), what: kind, expected, found: found.into(), advice })
+                Err(StoreError::Differs {
+                    path: path.clone(),
+                    what: kind,
+                    expected,
+                    found: found.into(),
+                    advice,
+                })
             }
             Some(_) => {
                 compared_with.push(what);
@@ -264,7 +275,10 @@ pub(super) fn check_structure(name: &str, path: &Path, models_dir: &Path) -> Res
 fn is_name(name: &str) -> bool {
     let plain = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
     // The API has `in-use` for something else.
-    (1..=100).contains(&name.len()) && !name.starts_with(['.', '-']) && name != IN_USE && name.bytes().all(plain)
+    (1..=100).contains(&name.len())
+        && !name.starts_with(['.', '-'])
+        && name != IN_USE
+        && name.bytes().all(plain)
 }
 
 /// What has come of a model so far.

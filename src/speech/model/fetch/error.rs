@@ -49,7 +49,9 @@ pub enum FetchError {
         path: PathBuf,
     },
     /// The server is not reached, or does not go on.
-    #[error("cannot fetch {url}: is this box allowed out, or does it need a mirror (models.url, --from) or a proxy (HTTPS_PROXY)? What has come is kept: the next fetch goes on there")]
+    #[error(
+        "cannot fetch {url}: is this box allowed out, or does it need a mirror (models.url, --from) or a proxy (HTTPS_PROXY)? What has come is kept: the next fetch goes on there"
+    )]
     Connection {
         /// Its address.
         url: String,
@@ -58,7 +60,9 @@ pub enum FetchError {
         source: Box<ureq::Error>,
     },
     /// The connection ended before the file did.
-    #[error("{url} broke off after {done} of {total} bytes; what has come is kept: fetch it again to go on there")]
+    #[error(
+        "{url} broke off after {done} of {total} bytes; what has come is kept: fetch it again to go on there"
+    )]
     Short {
         /// Its address.
         url: String,
@@ -78,7 +82,9 @@ pub enum FetchError {
         advice: &'static str,
     },
     /// It is something else, as its first bytes say.
-    #[error("{url} is no model, it begins with `{begins}`: is the address right, or does a sign-in page answer in its place?")]
+    #[error(
+        "{url} is no model, it begins with `{begins}`: is the address right, or does a sign-in page answer in its place?"
+    )]
     NotModel {
         /// Its address.
         url: String,
@@ -86,7 +92,9 @@ pub enum FetchError {
         begins: String,
     },
     /// It has another length than what was published.
-    #[error("{url} has {found} bytes, but the model is published as {expected}: the address gives another file")]
+    #[error(
+        "{url} has {found} bytes, but the model is published as {expected}: the address gives another file"
+    )]
     Size {
         /// Its address.
         url: String,
@@ -96,7 +104,9 @@ pub enum FetchError {
         found: u64,
     },
     /// It is another file than what was published or asked for.
-    #[error("what came from {url} is damaged or another file: its {what} is {found}, not {expected}; nothing of it was kept. Fetch it again, or from another place with --from")]
+    #[error(
+        "what came from {url} is damaged or another file: its {what} is {found}, not {expected}; nothing of it was kept. Fetch it again, or from another place with --from"
+    )]
     Checksum {
         /// Its address.
         url: String,
@@ -124,7 +134,8 @@ pub enum FetchError {
 impl FetchError {
     /// Whether the disk took no more.
     pub fn is_disk_full(&self) -> bool {
-        let full = |it: &io::Error| matches!(it.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let full =
+            |it: &io::Error| matches!(it.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
         match self {
             Self::Room { .. } => true,
             Self::Disk { source, .. } | Self::Store(StoreError::Io { source, .. }) => full(source),

@@ -5,8 +5,6 @@
 
 mod error;
 mod part;
-#[cfg(test)]
-mod tests;
 mod transfer;
 mod wanted;
 
@@ -25,6 +23,7 @@ pub use error::FetchError;
 pub use wanted::Wanted;
 
 use super::{Store, digest, store::check_structure};
+use crate::error_chain::chain;
 use part::Part;
 use transfer::{Break, Transfer};
 
@@ -76,8 +75,11 @@ pub fn fetch(
 ) -> Result<Fetched, FetchError> {
     let began = Instant::now();
     let path = store.path(&wanted.name)?;
-    fs::create_dir_all(store.dir())
-        .map_err(|source| FetchError::Disk { what: "create", path: store.dir().into(), source })?;
+    fs::create_dir_all(store.dir()).map_err(|source| FetchError::Disk {
+        what: "create",
+        path: store.dir().into(),
+        source,
+    })?;
     let mut part = Part::open(&path, &wanted.url)?;
     let resumed_at = part.done();
     let mut transfer = Transfer::new(wanted, min_free_bytes, on_progress);
@@ -111,35 +113,45 @@ fn transfer_all(transfer: &mut Transfer, part: &mut Part) -> Result<(), FetchErr
                 part.restart()?;
                 continue;
             }
-            Err(Break::Over(error)) => {
-                // A full disk is needed for more than this; and of another file nothing is of use.
-                let full = matches!(error, FetchError::Disk { .. }) && error.is_disk_full();
-                if full || matches!(error, FetchError::NotModel { .. } | FetchError::Size { .. }) {
-                    part.discard();
-                } else {
-                    part.sync()?;
-                }
-                return Err(error);
-            }
+            Err(Break::Over(error)) => return Err(ended(part, error)),
             Err(Break::Lost(error)) => error,
         };
-        part.sync()?;
         let progressed = part.done() > before;
         came |= progressed;
         tries = if progressed { 0 } else { tries + 1 };
         // An address that never gave anything is more likely wrong than out of reach for a moment.
         if !came || tries >= MOST_TRIES {
-            return Err(error);
+            return Err(ended(part, error));
         }
-        tracing::info!(model = transfer.name(), done_bytes = part.done(), error = crate::error_chain::chain(&error), "A download broke off and is taken up again.");
+        part.sync()?;
+        tracing::info!(
+            model = transfer.name(),
+            done_bytes = part.done(),
+            error = chain(&error),
+            "A download broke off and is taken up again."
+        );
         transfer.wait(FIRST_WAIT * 2_u32.pow(tries), part.done())?;
     }
+}
+
+/// Keeps what is of use to the next fetch.
+fn ended(part: &mut Part, error: FetchError) -> FetchError {
+    // A full disk is needed for more than this; and of another file nothing is of use.
+    let full = matches!(error, FetchError::Disk { .. }) && error.is_disk_full();
+    let other = matches!(error, FetchError::NotModel { .. } | FetchError::Size { .. });
+    if full || other || part.done() == 0 {
+        part.discard();
+    } else if let Err(error) = part.sync() {
+        tracing::warn!(error = chain(&error), "What has come of a model may be lost in a power cut.");
+    }
+    error
 }
 
 /// Looks over what has come; its SHA-256.
 fn check(store: &Store, wanted: &Wanted, part: &Part) -> Result<String, FetchError> {
     let path = part.path();
-    let found = digest::of(path).map_err(|source| FetchError::Disk { what: "read", path: path.into(), source })?;
+    let found =
+        digest::of(path).map_err(|source| FetchError::Disk { what: "read", path: path.into(), source })?;
     let url = || wanted.url.clone();
     if let Some(size) = wanted.size.filter(|it| !it.fits(found.bytes)) {
         return Err(FetchError::Size { url: url(), expected: size.text, found: found.bytes });

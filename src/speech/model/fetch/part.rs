@@ -89,7 +89,11 @@ impl Part {
     }
 
     /// The server sends this version from its beginning.
-    pub(super) fn begin(&mut self, version: Option<String>, total_bytes: Option<u64>) -> Result<(), FetchError> {
+    pub(super) fn begin(
+        &mut self,
+        version: Option<String>,
+        total_bytes: Option<u64>,
+    ) -> Result<(), FetchError> {
         self.note = Note { version, total_bytes, synced_bytes: 0, url: std::mem::take(&mut self.note.url) };
         self.done = 0;
         self.cut()?;

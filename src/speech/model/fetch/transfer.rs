@@ -228,7 +228,9 @@ impl<'a> Transfer<'a> {
         let advice = match status {
             404 | 410 => "it is not there; look at models.url, or at the address",
             401 | 403 | 407 => "it is not for everyone; use a mirror (models.url, --from) that is",
-            429 | 500..=599 => "it has a problem of its own; try again later, or use a mirror (models.url, --from)",
+            429 | 500..=599 => {
+                "it has a problem of its own; try again later, or use a mirror (models.url, --from)"
+            }
             _ => "that is not the answer of a server of files; look at models.url, or at the address",
         };
         let error = FetchError::Refused { url, status, advice };
