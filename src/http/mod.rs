@@ -17,6 +17,7 @@ mod events;
 mod guard;
 mod health;
 mod input;
+mod live;
 mod media;
 mod notes;
 mod original;
@@ -104,19 +105,23 @@ struct Shared {
     media: media::Links,
     throttle: throttle::Throttle,
     streams: Arc<Semaphore>,
+    viewers: live::Places,
+    board: live::Board,
     /// Held while named filters change.
     filters: tokio::sync::Mutex<()>,
     closing: CancellationToken,
+    /// What has to end before the service has.
+    tasks: TaskTracker,
 }
 
 type State = axum::extract::State<Arc<Shared>>;
 
 /// All routes.
 pub fn router(app: App) -> Router {
-    build(app, CancellationToken::new())
+    build(app, CancellationToken::new(), TaskTracker::new())
 }
 
-/// Serves `app` on `listener` until `shutdown` is ready. Event streams then end at once; other requests
+/// Serves `app` on `listener` until `shutdown` is ready. Event streams and WebSockets then end at once; other requests
 /// get three seconds.
 ///
 /// # Errors
@@ -134,10 +139,10 @@ pub async fn serve(
         ));
     }
     let closing = CancellationToken::new();
-    let router = build(app, closing.clone());
     let tasks = TaskTracker::new();
+    let router = build(app, closing.clone(), tasks.clone());
     tokio::select! {
-        () = connections::run(listener, router, connections::HEADER_TIMEOUT, &tasks, &closing) => {}
+        () = connections::run(listener, router, connections::TIMEOUTS, &tasks, &closing) => {}
         () = shutdown => closing.cancel(),
     }
     tasks.close();
@@ -147,14 +152,17 @@ pub async fn serve(
     Ok(())
 }
 
-fn build(app: App, closing: CancellationToken) -> Router {
+fn build(app: App, closing: CancellationToken, tasks: TaskTracker) -> Router {
     let shared = Arc::new(Shared {
         app,
         media: media::Links::default(),
         throttle: throttle::Throttle::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        viewers: live::Places::default(),
+        board: live::Board::default(),
         filters: tokio::sync::Mutex::default(),
         closing,
+        tasks,
     });
     let (router, api) = routes(&shared).split_for_parts();
     router
@@ -194,7 +202,7 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(plugins::status))
         .route("/plugins/{id}/{*path}", axum::routing::any(plugins::call))
         .routes(routes!(system::system))
-        .routes(routes!(system::live));
+        .routes(routes!(live::live));
     let operator = OpenApiRouter::new()
         .routes(routes!(recordings::start))
         .routes(routes!(recordings::update, recordings::delete))

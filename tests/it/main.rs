@@ -32,6 +32,7 @@ mod fuzz;
 mod harness;
 mod keys;
 mod killed;
+mod live;
 #[cfg(not(feature = "plugin-example"))]
 mod no_plugins;
 #[cfg(feature = "systemd")]

@@ -4,6 +4,8 @@ mod access;
 mod bus;
 mod events;
 mod filters;
+mod live;
+mod live_socket;
 mod original;
 mod page;
 mod plugins;
