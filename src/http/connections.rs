@@ -58,7 +58,7 @@ pub(super) struct Peer(pub(super) IpAddr);
 
 /// Whether a client must take what it is sent: set by a route whose answer does not end.
 #[derive(Debug, Clone, Default)]
-struct MustTake(Arc<AtomicBool>);
+pub(super) struct MustTake(pub(super) Arc<AtomicBool>);
 
 /// Ends the connection of `request` when its client takes nothing for a while. A player of audio may, so
 /// that this is for answers that do not end.

@@ -326,6 +326,8 @@ async fn the_page_shows_what_is_being_said() {
     let id = room.app.recordings.start(new).await.unwrap().id;
     browser.until("document.getElementById('running-title').textContent === 'Live'").await;
 
+    browser.until("document.querySelectorAll('#recordings li').length === 1").await;
+
     room.app.live.show(partial(&id, 1, "", "we"));
     browser.until("document.querySelector('#partials .tentative')?.textContent === 'we'").await;
     // The row stays when its words change; every frame from here on is looked at.

@@ -4,8 +4,8 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    extract,
-    http::{HeaderMap, HeaderName, StatusCode},
+    extract::{self, Request},
+    http::{HeaderName, StatusCode},
     response::sse::{self, KeepAlive, Sse},
 };
 use futures_util::{Stream, stream};
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Shared, State,
+        Shared, State, connections,
         error::{Problem, ProblemDocument},
         input::Query,
     },
@@ -75,10 +75,11 @@ pub(in super::super) struct StreamQuery {
 pub(in super::super) async fn stream(
     extract::State(shared): State,
     Query(query): Query<StreamQuery>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<([(HeaderName, &'static str); 1], Sse<impl Stream<Item = Result<sse::Event, Infallible>>>), Problem>
 {
-    let last_seen = last_seen(&headers, query.after)?;
+    let last_seen = last_seen(request.headers(), query.after)?;
+    connections::hang_up_when_stuck(&request);
     let own = Filter {
         topics: query.name.into_iter().collect(),
         correlation_id: query.correlation_id,

@@ -163,7 +163,7 @@ impl Keeper<'_> {
                 change = changes.recv() => match change {
                     Ok(Change::Shown(partial)) => self.partial(&partial)?,
                     Ok(Change::Gone { recording_id, lane, start_ms }) => {
-                        ask |= self.gone(Speech { recording_id, lane, start_ms }).await?;
+                        ask |= self.gone(&Speech { recording_id, lane, start_ms }).await?;
                     }
                     Err(RecvError::Lagged(_)) => {
                         let shown;
@@ -218,7 +218,7 @@ impl Keeper<'_> {
     }
 
     /// Final captions were in the log before the speech was gone, and come first.
-    async fn gone(&mut self, speech: Speech) -> Result<bool, Problem> {
+    async fn gone(&mut self, speech: &Speech) -> Result<bool, Problem> {
         let another = self.everything_lasting().await?;
         self.shared.board.put(Message::gone(speech)?);
         Ok(another)
@@ -231,11 +231,13 @@ impl Keeper<'_> {
             Some(board) => board.partials.values().map(|it| it.about.clone()).collect(),
             None => Vec::new(),
         };
-        let gone = before.into_iter().filter_map(|about| match about {
-            About::Partial(speech) if !shown.iter().any(|it| Speech::from(&**it) == speech) => Some(speech),
-            _ => None,
-        });
-        gone.map(Message::gone).try_for_each(|it| it.map(|it| self.shared.board.put(it)))?;
+        for about in before {
+            if let About::Partial(speech) = about
+                && !shown.iter().any(|it| Speech::from(&**it) == speech)
+            {
+                self.shared.board.put(Message::gone(&speech)?);
+            }
+        }
         shown.iter().try_for_each(|it| self.partial(it))?;
         Ok(another)
     }

@@ -125,7 +125,7 @@ impl Message {
         Self::of(About::Partial(partial.into()), "caption.partial", partial)
     }
 
-    pub(super) fn gone(speech: Speech) -> Result<Self, Problem> {
-        Self::of(About::Gone(speech.clone()), "caption.gone", &speech)
+    pub(super) fn gone(speech: &Speech) -> Result<Self, Problem> {
+        Self::of(About::Gone(speech.clone()), "caption.gone", speech)
     }
 }

@@ -95,7 +95,7 @@ impl Viewer {
         self.until = self.follower.newest();
         self.messages = messages;
         let is_shown = |it: &Speech| shown.iter().any(|shown| shown.about == About::Partial(it.clone()));
-        let gone = self.partials.values().filter(|it| !is_shown(it)).cloned().map(Message::gone);
+        let gone = self.partials.values().filter(|it| !is_shown(it)).map(Message::gone);
         self.shown = gone.map(|it| it.map(Arc::new)).collect::<Result<_, _>>()?;
         self.shown.extend(shown);
         Ok(())

@@ -349,3 +349,17 @@ async fn when_nobody_looks_nothing_works_and_nothing_is_kept() {
     .await
     .expect("the task that looked has ended");
 }
+
+#[tokio::test]
+async fn who_takes_nothing_is_not_waited_for() {
+    let it = bench();
+    for (line, expected) in [("GET /live", true), ("GET /events/stream", true), ("GET /events", false)] {
+        let headers = [("x-api-key", it.viewer.as_str()), ("accept", "text/event-stream")];
+        let mut request = request(line, &headers, "");
+        let must_take = connections::MustTake::default();
+        request.extensions_mut().insert(must_take.clone());
+        let answer = it.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(must_take.0.load(std::sync::atomic::Ordering::Relaxed), expected, "{line}");
+    }
+}
