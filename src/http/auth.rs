@@ -15,7 +15,7 @@ use axum::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{Access, Shared, State, connections::Peer, docs, error::Problem};
+use super::{Access, Shared, State, connections::Peer, docs, error::Problem, live::is_websocket};
 use crate::security::{Principal, Role};
 
 /// Why a request is not let in.
@@ -74,14 +74,22 @@ impl From<Denied> for Problem {
     }
 }
 
+/// How a key begins that is offered as a protocol of a WebSocket: browsers can set no other header there.
+const KEY_PROTOCOL: &str = "panotti.key.";
+
 /// The key a request carries. An empty one counts as none.
 fn key(headers: &HeaderMap) -> Option<&str> {
     let text = |name| headers.get(name).and_then(|it| it.to_str().ok()).map(str::trim);
+    let offered = || {
+        let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter();
+        let mut offers = offers.filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(','));
+        offers.find_map(|it| it.trim().strip_prefix(KEY_PROTOCOL)).filter(|_| is_websocket(headers))
+    };
     let bearer = || {
         let (scheme, key) = text("authorization")?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
     };
-    text("x-api-key").filter(|it| !it.is_empty()).or_else(bearer).filter(|it| !it.is_empty())
+    text("x-api-key").filter(|it| !it.is_empty()).or_else(bearer).or_else(offered).filter(|it| !it.is_empty())
 }
 
 /// Whoever asks, when `role` is theirs. Wrong keys are counted by address, and after too many none from

@@ -17,6 +17,7 @@ mod events;
 mod guard;
 mod health;
 mod input;
+mod live;
 mod media;
 mod models;
 mod notes;
@@ -113,19 +114,23 @@ struct Shared {
     throttle: throttle::Throttle,
     streams: Arc<Semaphore>,
     transcriptions: Arc<Semaphore>,
+    viewers: live::Places,
+    board: live::Board,
     /// Held while named filters change.
     filters: tokio::sync::Mutex<()>,
     closing: CancellationToken,
+    /// What has to end before the service has.
+    tasks: TaskTracker,
 }
 
 type State = axum::extract::State<Arc<Shared>>;
 
 /// All routes.
 pub fn router(app: App) -> Router {
-    build(app, CancellationToken::new())
+    build(app, CancellationToken::new(), TaskTracker::new())
 }
 
-/// Serves `app` on `listener` until `shutdown` is ready. Event streams then end at once; other requests
+/// Serves `app` on `listener` until `shutdown` is ready. Event streams and WebSockets then end at once; other requests
 /// get three seconds.
 ///
 /// # Errors
@@ -144,10 +149,10 @@ pub async fn serve(
     }
     openai::clear(app.config.storage.uploads_dir()).await;
     let closing = CancellationToken::new();
-    let router = build(app, closing.clone());
     let tasks = TaskTracker::new();
+    let router = build(app, closing.clone(), tasks.clone());
     tokio::select! {
-        () = connections::run(listener, router, connections::HEADER_TIMEOUT, &tasks, &closing) => {}
+        () = connections::run(listener, router, connections::TIMEOUTS, &tasks, &closing) => {}
         () = shutdown => closing.cancel(),
     }
     tasks.close();
@@ -157,15 +162,18 @@ pub async fn serve(
     Ok(())
 }
 
-fn build(app: App, closing: CancellationToken) -> Router {
+fn build(app: App, closing: CancellationToken, tasks: TaskTracker) -> Router {
     let shared = Arc::new(Shared {
         app,
         media: media::Links::default(),
         throttle: throttle::Throttle::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         transcriptions: Arc::new(Semaphore::new(MAX_TRANSCRIPTIONS)),
+        viewers: live::Places::default(),
+        board: live::Board::default(),
         filters: tokio::sync::Mutex::default(),
         closing,
+        tasks,
     });
     let (router, api) = routes(&shared).split_for_parts();
     router
@@ -206,7 +214,7 @@ fn routes(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {
         .route("/plugins/{id}/{*path}", axum::routing::any(plugins::call))
         .routes(routes!(models::list))
         .routes(routes!(system::system))
-        .routes(routes!(system::live));
+        .routes(routes!(live::live));
     let operator = OpenApiRouter::new()
         .routes(routes!(recordings::start))
         .routes(routes!(recordings::update, recordings::delete))

@@ -1,5 +1,4 @@
-//! `/system`, `/live` and `/session`: the box, this very moment, and who is asking. Owns their form; the
-//! figures are in `status`.
+//! `/system` and `/session`: the box, and who is asking. Owns their form; the figures are in `status`.
 
 use std::{path::Path, sync::atomic::Ordering};
 
@@ -15,13 +14,13 @@ use super::{
     Access, State,
     auth::{self, Denied},
     error::{Problem, ProblemDocument},
+    live::{ChannelLevel, levels},
     recordings::blocking,
 };
 use crate::{
     features::built_with,
-    recordings::Recording,
     security::Role,
-    status::{CaptureState, FinalPass, Level, ModelState, Status},
+    status::{CaptureState, ModelState, Status},
 };
 
 /// The box and how it is.
@@ -53,21 +52,10 @@ pub(super) struct System {
     model: ModelState,
     /// What was lost or waits.
     counters: Counters,
+    /// Pages and programs that follow `GET /live`.
+    viewers: usize,
     /// The disk.
     storage: Storage,
-}
-
-/// Level of one channel over the last period.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ChannelLevel {
-    /// The channel's label, where it has one.
-    label: Option<String>,
-    /// Root mean square, dBFS.
-    #[schema(example = -32.5)]
-    rms_dbfs: f32,
-    /// Peak, dBFS.
-    #[schema(example = -20.1)]
-    peak_dbfs: f32,
 }
 
 /// What was lost or waits, since the process started.
@@ -100,24 +88,6 @@ pub(super) struct Storage {
     events_bytes: u64,
     /// A recording stops when less than this is free.
     min_free_bytes: u64,
-}
-
-/// The box, this very moment.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Now {
-    /// How the source is; see `GET /system`.
-    #[schema(value_type = Object)]
-    capture: CaptureState,
-    /// How the model is; see `GET /system`.
-    #[schema(value_type = Object)]
-    model: ModelState,
-    /// Level of each channel.
-    levels: Vec<ChannelLevel>,
-    /// The recording that runs.
-    recording: Option<Recording>,
-    /// The final pass that runs: `recording_id`, `done_ms` and `total_ms` of audio.
-    #[schema(value_type = Option<Object>)]
-    final_pass: Option<FinalPass>,
 }
 
 /// Who is asking.
@@ -156,6 +126,7 @@ pub(super) async fn system(extract::State(shared): State) -> Result<Json<System>
             vad: facts.vad,
             model: facts.model,
             counters: counters(status),
+            viewers: shared.viewers.taken(),
             storage: Storage {
                 free_bytes: rustix::fs::statvfs(&recordings_dir).ok().map(|it| it.f_bavail * it.f_frsize),
                 recordings_bytes: bytes_below(&recordings_dir),
@@ -165,24 +136,6 @@ pub(super) async fn system(extract::State(shared): State) -> Result<Json<System>
         }))
     })
     .await
-}
-
-/// Levels and the running recording: cheap enough to be asked several times a second.
-#[utoipa::path(get, path = "/live", operation_id = "get_live", tag = "system", responses(
-    (status = 200, description = "This very moment.", body = Now),
-))]
-pub(super) async fn live(extract::State(shared): State) -> Result<Json<Now>, Problem> {
-    let facts = shared.app.status.facts();
-    let levels = levels(&shared.app.status, &facts.capture, &shared.app.config.audio.labels);
-    let recordings = shared.app.recordings.clone();
-    let recording = blocking(move || recordings.active()).await?;
-    Ok(Json(Now {
-        capture: facts.capture,
-        model: facts.model,
-        levels,
-        recording,
-        final_pass: facts.final_pass,
-    }))
 }
 
 /// Whether a key is needed, and what the one that was sent may do.
@@ -211,18 +164,6 @@ pub(super) async fn session(
         }
         Err(denied) => Err(denied.into()),
     }
-}
-
-fn levels(status: &Status, capture: &CaptureState, labels: &[String]) -> Vec<ChannelLevel> {
-    let CaptureState::Running { format, .. } = capture else { return Vec::new() };
-    let levels = status.levels(usize::from(format.channels)).into_iter().enumerate();
-    levels
-        .map(|(channel, Level { rms_dbfs, peak_dbfs })| ChannelLevel {
-            label: labels.get(channel).filter(|it| !it.is_empty()).cloned(),
-            rms_dbfs,
-            peak_dbfs,
-        })
-        .collect()
 }
 
 fn counters(status: &Status) -> Counters {

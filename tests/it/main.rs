@@ -37,6 +37,7 @@ mod killed;
 mod mirror;
 #[cfg(feature = "whisper")]
 mod models;
+mod live;
 #[cfg(not(feature = "plugin-example"))]
 mod no_plugins;
 #[cfg(feature = "systemd")]

@@ -3,6 +3,7 @@
 
 pub(super) mod dead_letters;
 pub(super) mod filters;
+pub(super) mod follow;
 pub(super) mod list;
 pub(super) mod publish;
 pub(super) mod replay;

@@ -3,7 +3,6 @@
 
 const $ = (id) => document.getElementById(id);
 const KEY = 'panotti-key';
-const LEVEL_INTERVAL_MS = 250;
 const RETRY_MS = 2000;
 const SILENCE_LIMIT_MS = 30_000; // The server sends a heartbeat every 10 s.
 const STATES = {
@@ -15,6 +14,7 @@ let role = null;
 let stream = null;      // AbortController of the event stream.
 let lastSeq = null;     // The last event seen; the stream goes on after it.
 let running = null;     // The recording that runs.
+let told = null;        // What was last told of it, as text.
 let runningSince = 0;   // Its audio began then, had there been no pauses; ms since 1970.
 let shown = null;       // The recording in the detail card.
 let nextCursor = null;
@@ -113,6 +113,7 @@ const inProgress = (recording) => ['recording', 'paused', 'stopping'].includes(r
 function askForKey(hint) {
   stream?.abort();
   role = null;
+  told = null; // Another role has other buttons.
   $('app').hidden = true;
   $('forget').hidden = true;
   $('login').hidden = false;
@@ -146,20 +147,22 @@ function connection(text, tone) {
   pill.dataset.tone = tone;
 }
 
-/** Follows the event stream for as long as the page lives, going on after the last event seen. */
+/** Follows what happens for as long as the page lives, going on after the last event seen. */
 async function follow() {
   stream?.abort();
   const mine = (stream = new AbortController());
   let wait = 500;
   while (!mine.signal.aborted) {
+    let why = 'Connection lost.';
     try {
       await read(mine, () => { wait = 500; });
     } catch (error) {
       if (error.status === 401) return askForKey(sentence(error.message));
+      if (error.status) why = sentence(error.message);
     }
     if (mine.signal.aborted) return;
-    $('meters').replaceChildren();
-    connection('Connection lost. Trying again…', 'bad');
+    showLevels([]);
+    connection(`${why} Trying again…`, 'bad');
     await new Promise((done) => setTimeout(done, wait));
     wait = Math.min(wait * 2, 5000);
   }
@@ -172,16 +175,19 @@ async function read(mine, alive) {
   let watch = setTimeout(stop, SILENCE_LIMIT_MS);
   try {
     const resume = lastSeq === null ? {} : { 'Last-Event-ID': String(lastSeq) };
-    const response = await fetch('/events/stream', { headers: headers(resume), signal: request.signal });
+    const response = await fetch('/live', { headers: headers({ Accept: 'text/event-stream', ...resume }), signal: request.signal });
     if (!response.ok) {
       const problem = await response.json().catch(() => ({}));
       throw new Refused(response.status, problem.detail ?? response.statusText);
     }
     connection('Connected', 'good');
     alive();
-    // The stream is open: what was before is read here, what comes from now on waits in it. Only events
-    // after the last one seen come again, so the first time captions are read as well.
-    await refresh(lastSeq === null);
+    // What was of the moment is sent anew. With no event seen yet none comes again: captions are read.
+    clearPartials();
+    if (lastSeq === null) captionsRead = null;
+    // The stream is open: what was before is read here, what comes from now on waits in it.
+    await refresh();
+    pluginsSoon();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = '';
     for (;;) {
@@ -193,8 +199,9 @@ async function read(mine, alive) {
       const blocks = text.split('\n\n');
       text = blocks.pop();
       for (const block of blocks) {
-        const data = block.split('\n').filter((it) => it.startsWith('data:')).map((it) => it.slice(5).trimStart());
-        if (data.length) happened(JSON.parse(data.join('\n')));
+        const field = (name) => block.split('\n').find((it) => it.startsWith(`${name}: `))?.slice(name.length + 2);
+        const data = field('data');
+        if (data) await happened(field('event'), field('id'), JSON.parse(data));
       }
     }
   } finally {
@@ -203,16 +210,26 @@ async function read(mine, alive) {
   }
 }
 
-function happened(event) {
-  lastSeq = event.seq;
-  const { name, payload } = event;
-  if (name === 'caption.published') {
-    if (captioned === payload.recording_id) caption(payload.segment);
-  } else if (name === 'desktop_notification.offered') {
+/** A message of `GET /live`. Those with an id are events of the log. */
+async function happened(type, id, data) {
+  if (id) lastSeq = Number(id);
+  const payload = data.payload;
+  if (type === 'level') {
+    showLevels(data.levels);
+  } else if (type === 'caption.partial') {
+    partial(data);
+  } else if (type === 'caption.gone') {
+    if (partials.get(data.lane)?.start_ms <= data.start_ms) gone(data.lane);
+  } else if (type === 'state') {
+    showState(data);
+    await showRunning(data.recording);
+  } else if (type === 'caption.published' || type === 'caption.skipped') {
+    if (captioned === payload.recording_id) captionEvent(data);
+  } else if (type === 'desktop_notification.offered') {
     toast(payload);
-  } else if (name === 'plugin.state_changed') {
+  } else if (type === 'plugin.state_changed') {
     pluginsSoon();
-  } else if (name.startsWith('recording.') || (payload.recording_id && /\.(completed|error)$/.test(name))) {
+  } else {
     refreshSoon();
   }
 }
@@ -254,86 +271,150 @@ function refreshSoon() {
   refreshTimer = setTimeout(() => refresh().catch(() => {}), 100);
 }
 
-async function refresh(captions = false) {
-  const [now, list] = await Promise.all([ask('/live'), ask('/recordings?limit=20')]);
-  await showRunning(now.recording, captions);
+async function refresh() {
+  const list = await ask('/recordings?limit=20');
   showList(list, false);
   const made = (it) => JSON.stringify([it.state, it.stages]);
   const changed = list.items.find((it) => it.id === shown?.id && made(it) !== made(shown));
   if (changed) await open(changed, false);
-  if (captions) pluginsSoon();
 }
 
 // --- Now --------------------------------------------------------------------------------------------
 
 const heard = new Set();
-let captioned = null;   // The recording whose captions are shown; the last ones come after its end.
+let captioned = null;    // The recording whose captions are shown; the last ones come after its end.
+let captionsRead = null; // The recording whose earlier captions have been read.
+const partials = new Map(); // By microphone: captions that still change, each with its row.
+
+/** A final caption, in place of what was shown of its speech so far; or that some were left out. */
+function captionEvent({ seq, payload: { recording_id, segment, skipped_ms } }) {
+  if (segment) {
+    for (const [lane, it] of partials) {
+      const same = it.recording_id === recording_id && it.start_ms <= segment.start_ms;
+      if (same && (!it.speaker || it.speaker === segment.speaker)) gone(lane);
+    }
+    return caption(segment);
+  }
+  if (heard.has(seq)) return;
+  heard.add(seq);
+  const start = $('captions').lastChild?.dataset.start ?? 0;
+  const what = `${Math.ceil(skipped_ms / 1000)} s are missing here, since this box was too slow. The transcript will have them.`;
+  insert(line(make('span'), null, what), start).className = 'skipped';
+}
 
 function caption({ start_ms, end_ms, speaker, text }) {
   const id = `${start_ms}-${end_ms}-${speaker ?? ''}`;
   if (heard.has(id)) return;
   heard.add(id);
+  insert(line(make('span', { className: 'time', textContent: clock(start_ms) }), speaker, text), start_ms);
+}
+
+/** Puts a row where its time is. */
+function insert(row, start_ms) {
   const list = $('captions');
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
-  const row = line(make('span', { className: 'time', textContent: clock(start_ms) }), speaker, text);
   row.dataset.start = start_ms;
   const before = [...list.children].findLast((it) => Number(it.dataset.start) <= start_ms);
   if (before) before.after(row); else list.prepend(row);
   $('captions-empty').hidden = true;
   if (atEnd) list.scrollTop = list.scrollHeight;
+  return row;
+}
+
+/** A caption of speech that goes on: its row stays, words change in it. */
+function partial({ recording_id, lane, speaker, start_ms, stable, tentative }) {
+  if (captioned !== recording_id) return;
+  let it = partials.get(lane);
+  if (it?.start_ms !== start_ms || it.speaker !== speaker) {
+    gone(lane);
+    const row = line(make('span', { className: 'time', textContent: clock(start_ms) }), speaker, '');
+    const words = row.lastChild.lastChild;
+    words.className = 'stable';
+    words.after(make('span', { className: 'tentative' }));
+    it = { recording_id, speaker, start_ms, row, words };
+    partials.set(lane, it);
+    const after = [...partials].find(([other]) => other > lane)?.[1].row ?? null;
+    $('partials').insertBefore(row, after);
+    $('captions-empty').hidden = true;
+  }
+  it.words.textContent = stable;
+  it.words.nextSibling.textContent = (stable && tentative ? ' ' : '') + tentative;
+}
+
+function gone(lane) {
+  partials.get(lane)?.row.remove();
+  partials.delete(lane);
+  if (!partials.size && !$('captions').children.length) $('captions-empty').hidden = false;
+}
+
+function clearPartials() {
+  for (const lane of [...partials.keys()]) gone(lane);
 }
 
 function captionsOf(id) {
   captioned = id;
+  captionsRead = null;
   heard.clear();
+  clearPartials();
   $('captions').replaceChildren();
   $('captions-empty').hidden = false;
 }
 
-async function showRunning(recording, captions) {
-  const another = recording && recording.id !== running?.id;
-  running = recording;
-  const live = recording?.state === 'recording';
-  $('running-state').textContent = recording ? STATES[recording.state] : 'Ready';
-  $('running-state').dataset.tone = live ? 'live' : '';
-  $('running-title').textContent = recording?.title ?? '';
-  $('running-time').hidden = !recording;
-  $('running').hidden = !recording || !mayRecord();
-  $('start-form').hidden = Boolean(recording) || !mayRecord();
-  $('pause').hidden = !live;
-  $('resume').hidden = recording?.state !== 'paused';
-  if (!recording) return;
-  if (another) captionsOf(recording.id);
-  runningSince = Date.parse(recording.started_at);
-  if (live && recording.duration_ms > 0) {
-    const resumed = await ask(`/events?name=recording.resumed&correlation_id=${recording.correlation_id}&limit=1`);
-    if (resumed.items[0]) runningSince = Date.parse(resumed.items[0].context.timestamp) - recording.duration_ms;
-  }
-  if (another || captions) {
-    const said = `/events?name=caption.published&correlation_id=${recording.correlation_id}&order=asc&limit=200`;
-    for (let page = await ask(said); page; page = page.next_cursor && (await ask(`${said}&cursor=${page.next_cursor}`))) {
-      for (const event of page.items) caption(event.payload.segment);
+async function showRunning(recording) {
+  const now = JSON.stringify(recording);
+  if (recording && recording.id !== captioned) captionsOf(recording.id);
+  if (now !== told) {
+    told = now;
+    running = recording;
+    const live = recording?.state === 'recording';
+    $('running-state').textContent = recording ? STATES[recording.state] : 'Ready';
+    $('running-state').dataset.tone = live ? 'live' : '';
+    $('running-title').textContent = recording?.title ?? '';
+    $('running-time').hidden = !recording;
+    $('running').hidden = !recording || !mayRecord();
+    $('start-form').hidden = Boolean(recording) || !mayRecord();
+    $('pause').hidden = !live;
+    $('resume').hidden = recording?.state !== 'paused';
+    if (recording) runningSince = Date.parse(recording.started_at);
+    if (live && recording.duration_ms > 0) {
+      const resumed = await ask(`/events?name=recording.resumed&correlation_id=${recording.correlation_id}&limit=1`);
+      if (resumed.items[0]) runningSince = Date.parse(resumed.items[0].context.timestamp) - recording.duration_ms;
     }
+    showTime();
+  }
+  if (recording && captionsRead !== recording.id) {
+    const said = `/events?name=caption.*&correlation_id=${recording.correlation_id}&order=asc&limit=200`;
+    for (let page = await ask(said); page; page = page.next_cursor && (await ask(`${said}&cursor=${page.next_cursor}`))) {
+      page.items.forEach(captionEvent);
+    }
+    captionsRead = recording.id;
   }
 }
 
+function showTime() {
+  if (!running) return;
+  const { state, duration_ms } = running;
+  $('running-time').textContent = clock(state === 'recording' ? Date.now() - runningSince : duration_ms);
+}
+setInterval(showTime, 250);
+
 $('start-form').addEventListener('submit', act($('start'), async () => {
   const attendees = $('attendees').value.split(',').map((it) => it.trim()).filter(Boolean);
-  await ask('/recordings', { method: 'POST', body: { title: $('title').value.trim(), attendees } });
+  const recording = await ask('/recordings', { method: 'POST', body: { title: $('title').value.trim(), attendees } });
   $('title').value = '';
   $('attendees').value = '';
-  await refresh();
+  await showRunning(recording);
   $('stop').focus();
 }));
 for (const action of ['pause', 'resume', 'stop']) {
   $(action).addEventListener('click', act($(action), async () => {
     const recording = await ask(`/recordings/${running.id}/${action}`, { method: 'POST' });
-    await refresh();
+    await showRunning(inProgress(recording) ? recording : null);
     if (action === 'stop') await open(recording, true);
   }));
 }
 
-function showLevels({ capture, model, levels, final_pass }) {
+function showState({ capture, model, final_pass, captions }) {
   const source = {
     starting: () => 'The microphone is being opened.',
     running: () => `Listening to ${capture.device}.`,
@@ -346,10 +427,20 @@ function showLevels({ capture, model, levels, final_pass }) {
     failed: ` The model cannot be used: ${model.reason}`,
   }[model.state] ?? '';
   if ($('source').textContent !== source + words) $('source').textContent = source + words;
+  if (capture.state !== 'running') showLevels([]);
+  const slow = {
+    without_partials: () => 'This box is too slow for captions while somebody speaks: they come when a sentence is over.',
+    behind: () => `This box is too slow for its model: captions come late by about ${Math.ceil(captions.waiting_ms / 5000) * 5} s. Nothing is lost; the transcript will have everything.`,
+  }[captions?.state]?.() ?? '';
+  if ($('slow').textContent !== slow) $('slow').textContent = slow;
+  $('slow').hidden = !slow;
   const writing = final_pass && document.querySelector(`[data-state="${CSS.escape(final_pass.recording_id)}"]`);
   if (writing && final_pass.total_ms) {
     writing.textContent = ` · ${STATES.transcribing}, ${Math.floor(final_pass.done_ms / final_pass.total_ms * 100)} %`;
   }
+}
+
+function showLevels(levels) {
   const meters = $('meters');
   while (meters.children.length > levels.length) meters.lastChild.remove();
   levels.forEach((level, it) => {
@@ -363,23 +454,6 @@ function showLevels({ capture, model, levels, final_pass }) {
     meter.value = level.rms_dbfs;
     output.textContent = level.rms_dbfs <= -120 ? 'silent' : `${level.rms_dbfs.toFixed(0)} dB`;
   });
-}
-
-async function poll() {
-  let wait = LEVEL_INTERVAL_MS;
-  if (role && !document.hidden) {
-    try {
-      const now = await ask('/live');
-      showLevels(now);
-      if (now.recording) {
-        const { state, duration_ms } = now.recording;
-        $('running-time').textContent = clock(state === 'recording' ? Date.now() - runningSince : duration_ms);
-      }
-    } catch { // The event stream tells of a lost connection.
-      wait = RETRY_MS;
-    }
-  }
-  setTimeout(poll, wait);
 }
 
 // --- Recordings -------------------------------------------------------------------------------------
@@ -562,4 +636,3 @@ function close() {
 $('close').addEventListener('click', close);
 
 begin();
-poll();

@@ -5,6 +5,8 @@ mod bus;
 mod events;
 mod filters;
 mod openai;
+mod live;
+mod live_socket;
 mod original;
 mod page;
 mod plugins;
