@@ -8,7 +8,8 @@
 pub trait Diarizer: Send {
     /// Hears the next stretch of speech: 16 kHz mono, full scale ±1, beginning at `start_ms` from the start
     /// of the meeting. Answers who speaks when in it, as far as can be told by now: in order of time,
-    /// covering all of it, neighbours by different speakers.
+    /// covering all of it, neighbours by different speakers; nothing at all where no voice can be made out.
+    /// A number once given stays with its speaker, and the next new one gets the next number.
     fn hear(&mut self, start_ms: u64, samples: &[f32]) -> Vec<Turn>;
 
     /// Looks at all that was heard once more: the turns of every stretch, better than those given before.

@@ -1,0 +1,132 @@
+//! Which prints are of one voice. Owns the measure by which two groups of windows are of one voice or two,
+//! and the agglomeration of windows to voices.
+
+use crate::{
+    print::{NUMBERS, Print, Window},
+    within::mean_square,
+};
+
+/// Voices told apart at most.
+pub(crate) const MOST_VOICES: usize = 8;
+/// Full windows without which a group of them is no voice of its own: 3 s of speech.
+pub(crate) const LEAST: f32 = 2.0;
+
+/// How a voice drifts from turn to turn, and how far voices lie apart; variances in units of that within a
+/// voice from window to window.
+const DRIFT: f32 = 0.14;
+const APART: f32 = 1.5;
+/// Neighbours in a stretch are joined as long as they are no further apart than windows of one voice are.
+const NEIGHBOURS: f32 = 1.0;
+/// Segments that are clustered, the longest; the rest is given to the voices found. Time and memory go with
+/// its square.
+const MOST_SEGMENTS: usize = 400;
+
+/// Windows taken for one voice.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    /// The mean of their whitened prints.
+    pub(crate) mean: Print,
+    /// Full windows.
+    pub(crate) weight: f32,
+}
+
+impl Group {
+    fn join(&mut self, other: &Self) {
+        let weight = self.weight + other.weight;
+        for (mine, other_mean) in self.mean.iter_mut().zip(&other.mean) {
+            *mine = (*mine * self.weight + other_mean * other.weight) / weight;
+        }
+        self.weight = weight;
+    }
+
+    /// How many times further apart than one voice; infinite where two voices explain it better than one.
+    /// They do by the likelihoods of the difference d of the means, with variance v for one voice and
+    /// v + 2b for two, where voices have variance b: ½ ln(1 + 2b/v) < ½ d²/v · 2b/(v + 2b) for each
+    /// direction. It is the two-covariance model (Brümmer and de Villiers 2010, "The speaker partitioning
+    /// problem") in whitened directions, without a mean of all voices.
+    fn distance(&self, other: &Self) -> f32 {
+        let difference: Print = std::array::from_fn(|i| self.mean[i] - other.mean[i]);
+        let v = 1.0 / self.weight + 1.0 / other.weight + 2.0 * DRIFT;
+        let (distance, two) = (mean_square(&difference) / v, 2.0 * APART);
+        if distance * two / (v + two) < (two / v).ln_1p() { distance } else { f32::INFINITY }
+    }
+}
+
+/// The voices in windows with these whitened prints, the one with most speech first; one at least if there
+/// is a window. Bottom-up (Anguera et al. 2012, "Speaker diarization: a review of recent research", III.B):
+/// neighbours within a stretch first, then whatever is nearest, as long as one voice explains it better.
+pub(crate) fn voices(windows: &[Window], white: &[Print]) -> Vec<Group> {
+    let mut groups = segments(windows, white);
+    groups.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    groups.truncate(MOST_SEGMENTS);
+    let mut distances: Vec<Vec<f32>> =
+        groups.iter().map(|a| groups.iter().map(|b| a.distance(b)).collect()).collect();
+    while let Some((i, j)) = nearest(&distances) {
+        let other = groups.swap_remove(j);
+        distances.swap_remove(j);
+        distances.iter_mut().for_each(|row| {
+            row.swap_remove(j);
+        });
+        groups[i].join(&other);
+        for k in 0..groups.len() {
+            let distance = groups[i].distance(&groups[k]);
+            distances[i][k] = distance;
+            distances[k][i] = distance;
+        }
+    }
+    groups.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let voices = groups.iter().filter(|it| it.weight >= LEAST).count();
+    groups.truncate(voices.clamp(1, MOST_VOICES));
+    groups
+}
+
+/// The two groups to join next, i < j.
+fn nearest(distances: &[Vec<f32>]) -> Option<(usize, usize)> {
+    let mut best = None;
+    let mut least = f32::INFINITY;
+    for (j, row) in distances.iter().enumerate() {
+        for (i, &distance) in row[..j].iter().enumerate() {
+            if distance < least {
+                least = distance;
+                best = Some((i, j));
+            }
+        }
+    }
+    best
+}
+
+/// Runs of windows of a stretch that sound alike.
+fn segments(windows: &[Window], white: &[Print]) -> Vec<Group> {
+    let mut all = Vec::new();
+    let mut rest = windows.iter().zip(white).peekable();
+    while let Some((first, _)) = rest.peek() {
+        let stretch = first.stretch;
+        let mut run = Vec::new();
+        while let Some((window, print)) = rest.next_if(|(it, _)| it.stretch == stretch) {
+            run.push(Group { mean: *print, weight: window.weight() });
+        }
+        while let Some((at, distance)) = run
+            .windows(2)
+            .map(|pair| pair[0].distance(&pair[1]))
+            .enumerate()
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+        {
+            if distance > NEIGHBOURS {
+                break;
+            }
+            let next = run.remove(at + 1);
+            run[at].join(&next);
+        }
+        all.append(&mut run);
+    }
+    all
+}
+
+/// The groups of windows by who speaks in them, for `count` voices.
+pub(crate) fn regroup(windows: &[Window], white: &[Print], speakers: &[usize], count: usize) -> Vec<Group> {
+    let mut groups = vec![Group { mean: [0.0; NUMBERS], weight: 0.0 }; count];
+    for ((window, print), &speaker) in windows.iter().zip(white).zip(speakers) {
+        groups[speaker].join(&Group { mean: *print, weight: window.weight() });
+    }
+    groups
+}

@@ -1,0 +1,1 @@
+//! The diarizer as its callers see it.
