@@ -7,7 +7,10 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::{Cli, Command};
-use crate::config::{KEYS, Loaded, Origin, Problems};
+use crate::{
+    config::{KEYS, Loaded, Origin, Problems},
+    features::built_with,
+};
 
 /// The exit code of a wrong command line or configuration.
 const WRONG: u8 = 2;
@@ -15,7 +18,7 @@ const WRONG: u8 = 2;
 /// What `panotti check-config` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Print one JSON object: config, origins, warnings, problems.
+    /// Print one JSON object: file, board, config, origins, warnings, problems.
     #[arg(long)]
     pub json: bool,
 }
@@ -29,7 +32,7 @@ pub fn run(args: &Args, loaded: &Loaded) -> anyhow::Result<ExitCode> {
     let warnings: Vec<_> = loaded.warnings.iter().cloned().chain(surroundings(loaded)).collect();
     if args.json {
         let report = json!({
-            "file": loaded.file, "config": loaded.config, "origins": loaded.origins,
+            "file": loaded.file, "board": loaded.board.map(|it| it.name), "config": loaded.config, "origins": loaded.origins,
             "warnings": warnings, "problems": [],
         });
         println!("{report:#}");
@@ -62,6 +65,10 @@ fn annotated(loaded: &Loaded) -> anyhow::Result<String> {
         .and_then(|it| serde_json::from_str(&it))
         .context("cannot write the configuration out")?;
     let (mut yaml, mut open) = (String::new(), "");
+    if let Some(board) = loaded.board {
+        let origin = loaded.origins.get("board").unwrap_or(&Origin::Default);
+        yaml.push_str(&format!("board: {}  # {origin}\n", board.name));
+    }
     for key in KEYS {
         let (section, name) = key.split();
         if section != open {
@@ -79,7 +86,7 @@ fn annotated(loaded: &Loaded) -> anyhow::Result<String> {
 /// What only this machine can tell: a warning, since the file may be checked on another one.
 fn surroundings(loaded: &Loaded) -> Vec<String> {
     let config = &loaded.config;
-    let mut warnings = Vec::new();
+    let mut warnings = lacking(loaded);
     if let Some(model) = &config.transcription.model {
         let named = config.storage.models_dir().join(format!("ggml-{model}.bin"));
         if !Path::new(model).exists() && !named.exists() {
@@ -102,4 +109,23 @@ fn surroundings(loaded: &Loaded) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// What the board can do and this build cannot.
+fn lacking(loaded: &Loaded) -> Vec<String> {
+    let Some(board) = loaded.board else { return Vec::new() };
+    match board.facts() {
+        Ok(facts) => {
+            let built = built_with();
+            let missing = facts.build.features.into_iter().filter(|it| !built.contains(&it.as_str()));
+            let told = |it| {
+                format!(
+                    "board {}: this program was built without the feature {it}, which the board has the hardware for; build it with --features {it}",
+                    board.name
+                )
+            };
+            missing.map(told).collect()
+        }
+        Err(error) => vec![format!("board {}: its file cannot be read: {error}", board.name)],
+    }
 }
