@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Cli, Command};
 use crate::{
     config::{KEYS, Loaded, Origin, Problems},
+    features::built_with,
     speech::model::{By, chosen},
 };
 
@@ -18,7 +19,7 @@ const WRONG: u8 = 2;
 /// What `panotti check-config` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Print one JSON object: config, origins, warnings, problems.
+    /// Print one JSON object: file, board, config, origins, warnings, problems.
     #[arg(long)]
     pub json: bool,
 }
@@ -32,7 +33,7 @@ pub fn run(args: &Args, loaded: &Loaded) -> anyhow::Result<ExitCode> {
     let warnings: Vec<_> = loaded.warnings.iter().cloned().chain(surroundings(loaded)).collect();
     if args.json {
         let report = json!({
-            "file": loaded.file, "config": loaded.config, "origins": loaded.origins,
+            "file": loaded.file, "board": loaded.board.map(|it| it.name), "config": loaded.config, "origins": loaded.origins,
             "warnings": warnings, "problems": [],
             "model": chosen(&loaded.config.transcription, &loaded.config.storage.models_dir()),
         });
@@ -66,6 +67,10 @@ fn annotated(loaded: &Loaded) -> anyhow::Result<String> {
         .and_then(|it| serde_json::from_str(&it))
         .context("cannot write the configuration out")?;
     let (mut yaml, mut open) = (String::new(), "");
+    if let Some(board) = loaded.board {
+        let origin = loaded.origins.get("board").unwrap_or(&Origin::Default);
+        yaml.push_str(&format!("board: {}  # {origin}\n", board.name));
+    }
     for key in KEYS {
         let (section, name) = key.split();
         if section != open {
@@ -83,7 +88,7 @@ fn annotated(loaded: &Loaded) -> anyhow::Result<String> {
 /// What only this machine can tell: a warning, since the file may be checked on another one.
 fn surroundings(loaded: &Loaded) -> Vec<String> {
     let config = &loaded.config;
-    let mut warnings = Vec::new();
+    let mut warnings = lacking(loaded);
     if let Some(choice) = chosen(&config.transcription, &config.storage.models_dir()) {
         let name = &choice.name;
         if choice.by == By::Use && config.transcription.model.as_ref().is_some_and(|it| it != name) {
@@ -113,4 +118,23 @@ fn surroundings(loaded: &Loaded) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// What the board can do and this build cannot.
+fn lacking(loaded: &Loaded) -> Vec<String> {
+    let Some(board) = loaded.board else { return Vec::new() };
+    match board.facts() {
+        Ok(facts) => {
+            let built = built_with();
+            let missing = facts.build.features.into_iter().filter(|it| !built.contains(&it.as_str()));
+            let told = |it| {
+                format!(
+                    "board {}: this program was built without the feature {it}, which the board has the hardware for; build it with --features {it}",
+                    board.name
+                )
+            };
+            missing.map(told).collect()
+        }
+        Err(error) => vec![format!("board {}: its file cannot be read: {error}", board.name)],
+    }
 }

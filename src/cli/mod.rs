@@ -30,6 +30,10 @@ pub struct Cli {
     /// Configuration file [default: /etc/panotti/panotti.yaml, where there is one].
     #[arg(long, global = true, value_name = "FILE", env = "PANOTTI_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
+    /// The board this runs on, such as raspberrypi5: its settings lie below those of the file [env:
+    /// PANOTTI_BOARD] [file: `board`].
+    #[arg(long, global = true, value_name = "NAME")]
+    pub board: Option<String>,
     /// Where the event log, recordings and models are kept (`storage.data_dir`).
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -98,6 +102,7 @@ Examples:
   panotti events tail                              follow what happens on a running service
   panotti plugins list                             see which plugins there are, and how they are
   panotti check-config --config site.yaml          find every mistake in a configuration
+  panotti check-config --board raspberrypi5        see what a board's own settings come to
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.";
 
@@ -108,6 +113,9 @@ impl Cli {
     /// Everything that is wrong with it, at once.
     pub fn load(&self) -> Result<Loaded, Problems> {
         let mut overrides = Vec::new();
+        if let Some(board) = &self.board {
+            overrides.push(Override::new("--board", "board", board));
+        }
         if let Some(dir) = &self.data_dir {
             overrides.push(Override::new("--data-dir", "storage.data_dir", dir.to_string_lossy()));
         }

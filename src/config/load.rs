@@ -1,5 +1,5 @@
-//! From what was written to a `Config`: built-in defaults ← file ← environment ← command line. Owns the
-//! order and where each value came from; `resolve` is pure, only `load` reads the file.
+//! From what was written to a `Config`: built-in defaults ← board ← file ← environment ← command line. Owns
+//! the order and where each value came from; `resolve` is pure, only `load` reads the file.
 
 use std::{
     collections::BTreeMap,
@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::{
     Config, KEYS, Key, Kind, Origin, Problem, Problems,
+    board::{self, Board},
     check::{check, nearest},
     rules,
     yaml::{self, Node, Value},
@@ -19,7 +20,7 @@ use super::{
 pub const DEFAULT_FILE: &str = "/etc/panotti/panotti.yaml";
 
 /// Variables that are no keys: options of commands may be given in them.
-const OF_COMMANDS: [&str; 3] = ["PANOTTI_CONFIG", "PANOTTI_SERVER", "PANOTTI_KEY"];
+const OF_COMMANDS: [&str; 4] = [board::VARIABLE, "PANOTTI_CONFIG", "PANOTTI_SERVER", "PANOTTI_KEY"];
 
 /// Where a configuration is to be taken from.
 #[derive(Debug, Clone, Default)]
@@ -35,9 +36,9 @@ pub struct Sources {
 /// A value from the command line.
 #[derive(Debug, Clone)]
 pub struct Override {
-    option: &'static str,
-    key: &'static str,
-    value: String,
+    pub(super) option: &'static str,
+    pub(super) key: &'static str,
+    pub(super) value: String,
 }
 
 /// A valid configuration.
@@ -51,6 +52,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The file that was read.
     pub file: Option<PathBuf>,
+    /// The board whose values lie below the file's; who named it is in `origins` at `board`.
+    pub board: Option<&'static Board>,
 }
 
 impl Sources {
@@ -102,8 +105,18 @@ pub(super) fn resolve(
     overrides: &[Override],
 ) -> Result<Loaded, Problems> {
     let mut merge = Merge::default();
-    if let Some((path, text)) = file {
-        merge.file(path, text);
+    let at = |line, column| {
+        let path = file.map(|it| it.0.to_owned()).unwrap_or_default();
+        Origin::File { path, line, column }
+    };
+    let root = file.and_then(|it| merge.parse(it.1, &at));
+    match board::chosen(root.as_ref(), &at, env, overrides) {
+        Some(Ok((board, origin))) => merge.board(board, origin),
+        Some(Err(problem)) => merge.problems.push(problem),
+        None => {}
+    }
+    if let Some(root) = &root {
+        merge.sections(root, &at);
     }
     merge.environment(env);
     for it in overrides {
@@ -124,6 +137,7 @@ struct Merge {
     bad: Vec<&'static str>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
+    board: Option<&'static Board>,
 }
 
 impl Merge {
@@ -148,28 +162,41 @@ impl Merge {
         }
     }
 
-    fn file(&mut self, path: &Path, text: &str) {
-        let at = |line, column| Origin::File { path: path.to_owned(), line, column };
-        let root = match yaml::parse(text) {
-            Ok(it) => it,
-            Err(error) => {
-                let instead = "correct the YAML here, what follows was not looked at";
-                return self.problem(at(error.line, error.column), "", error.message, instead);
-            }
+    fn parse(&mut self, text: &str, at: &impl Fn(u64, u64) -> Origin) -> Option<Node> {
+        let wrong = |error: yaml::SyntaxError| {
+            let instead = "correct the YAML here, what follows was not looked at";
+            self.problem(at(error.line, error.column), "", error.message, instead);
         };
+        yaml::parse(text).map_err(wrong).ok()
+    }
+
+    fn board(&mut self, board: &'static Board, origin: Origin) {
+        self.board = Some(board);
+        self.origins.insert(board::KEY, origin);
+        let at = |_, _| Origin::Board { name: board.name.to_owned() };
+        let root = self.parse(board.text, &at);
+        if let Some(settings) = root.as_ref().and_then(|it| it.get("panotti")) {
+            self.sections(settings, &at);
+        }
+    }
+
+    fn sections(&mut self, root: &Node, at: &impl Fn(u64, u64) -> Origin) {
         let sections: Vec<_> = KEYS.iter().map(|it| it.split().0).collect();
-        for (name, section) in self.entries(&root, &at, "") {
+        for (name, section) in self.entries(root, at, "") {
             let place = at(name.line, name.column);
             let Value::Text(name) = &name.value else {
                 self.problem(place, "", "a section needs a name", known(&sections));
                 continue;
             };
+            if name == board::KEY {
+                continue;
+            }
             if !sections.contains(&name.as_str()) {
                 let instead = suggestion(name, "", &sections);
                 self.problem(place, name, "there is no such section", instead);
                 continue;
             }
-            self.section(name, section, &at);
+            self.section(name, section, at);
         }
     }
 
@@ -287,7 +314,8 @@ impl Merge {
             }
         }
         if self.problems.is_empty() {
-            Ok(Loaded { config, origins: self.origins, warnings: self.warnings, file })
+            let Self { origins, warnings, board, .. } = self;
+            Ok(Loaded { config, origins, warnings, file, board })
         } else {
             Err(Problems(self.problems))
         }
@@ -329,13 +357,13 @@ fn from_text(kind: Kind, text: &str) -> Node {
     Node { value, line: 0, column: 0 }
 }
 
-fn suggestion(name: &str, section: &str, names: &[&str]) -> String {
+pub(super) fn suggestion(name: &str, section: &str, names: &[&str]) -> String {
     let dotted = |it: &str| if section.is_empty() { it.to_owned() } else { format!("{section}.{it}") };
     nearest(name, names.iter().copied())
         .map_or_else(|| known(names), |it| format!("did you mean {}?", dotted(it)))
 }
 
-fn known(names: &[&str]) -> String {
+pub(super) fn known(names: &[&str]) -> String {
     let mut names = names.to_vec();
     names.dedup();
     format!("known are {}", names.join(", "))

@@ -1,6 +1,7 @@
 //! The configuration as the rest of the program sees it: resolved, valid, with every default filled in.
 //! Owns the sections, their defaults and units; reading and judging what was written is in `load`.
 
+mod board;
 mod check;
 mod cores;
 mod keys;
@@ -10,6 +11,7 @@ mod problem;
 mod rules;
 pub(crate) mod yaml;
 
+pub use board::{BOARDS, Board, Build, Facts, Line, Microphone, Thermal, microphones};
 pub(crate) use check::nearest;
 pub use cores::cores;
 pub use keys::{KEYS, Key, Kind};

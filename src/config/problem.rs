@@ -11,6 +11,11 @@ use serde::Serialize;
 pub enum Origin {
     /// Built in.
     Default,
+    /// The settings of a board.
+    Board {
+        /// Its name.
+        name: String,
+    },
     /// A place in the configuration file.
     File {
         /// The file as it was named.
@@ -53,6 +58,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Board { name } => write!(f, "board {name}"),
             Self::File { path, line: 0, .. } => write!(f, "{}", path.display()),
             Self::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
             Self::Environment { variable } => write!(f, "environment {variable}"),

@@ -32,6 +32,15 @@ pub(crate) enum Value {
     Map(Vec<(Node, Node)>),
 }
 
+impl Node {
+    /// The value of this name, where this is a map that has it.
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
+        let Value::Map(entries) = &self.value else { return None };
+        let named = |key: &Self| matches!(&key.value, Value::Text(it) if it == name);
+        entries.iter().find(|it| named(&it.0)).map(|it| &it.1)
+    }
+}
+
 /// Where the text is no YAML, and why.
 #[derive(Debug)]
 pub(crate) struct SyntaxError {

@@ -26,7 +26,7 @@ impl Speakers {
     /// Speakers told apart by the diarizer of this build; `None` when it has none.
     pub fn new() -> Option<Self> {
         #[cfg(feature = "diarizer")]
-        return Some(Self { diarizer: panotti_diarizer::diarizer() });
+        return Some(Self { diarizer: Box::new(panotti_diarizer::SpectralDiarizer::new()) });
         #[cfg(not(feature = "diarizer"))]
         None
     }

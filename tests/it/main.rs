@@ -34,10 +34,10 @@ mod fuzz;
 mod harness;
 mod keys;
 mod killed;
+mod live;
 mod mirror;
 #[cfg(feature = "whisper")]
 mod models;
-mod live;
 #[cfg(not(feature = "plugin-example"))]
 mod no_plugins;
 #[cfg(feature = "systemd")]

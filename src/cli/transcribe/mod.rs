@@ -109,6 +109,7 @@ impl Args {
 /// What cannot work at all: the model, or where to write to.
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     let mut config = config.clone();
+    config.transcription.speakers = args.speakers;
     config.transcription.model_on_command_line = args.model.is_some();
     config.transcription.model = args.model.clone().or(config.transcription.model);
     config.transcription.threads = args.threads.or(config.transcription.threads);
@@ -160,7 +161,12 @@ fn one(
     let channels = usize::from(AudioFile::open(&input.path)?.format().channels);
     // The configured labels are those of the microphone; they fit a file with as many channels.
     let channel_labels = if labels.len() == channels { labels.clone() } else { Vec::new() };
-    let track = TrackInput { files: vec![input.path.clone()], label: None, channel_labels, tell_voices_apart: args.speakers };
+    let track = TrackInput {
+        files: vec![input.path.clone()],
+        label: None,
+        channel_labels,
+        tell_voices_apart: config.transcription.speakers,
+    };
     let mut on_progress = |it: speech::Progress, _: &[speech::Segment]| {
         teller.progress(it);
         if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -7,7 +7,7 @@ use panotti_sdk::SpeechModel;
 use serde_json::json;
 
 use super::*;
-use crate::speech::{self, DeskError, Hints, Requests, Segment, Transcript, Word};
+use crate::speech::{self, DeskError, Hints, Order, Requests, Segment, Transcript, Word};
 
 const BOUNDARY: &str = "between-the-parts";
 const FORM: &str = "multipart/form-data; boundary=between-the-parts";
@@ -25,6 +25,14 @@ fn bench_at_the_desk(change: impl FnOnce(&mut Config)) -> (Bench, Requests) {
     (it.app.desk, it.app.config) = (desk, Arc::new(config));
     it.router = router(it.app.clone());
     (it, requests)
+}
+
+/// The next audio that is handed in.
+async fn asked_of(requests: &mut Requests) -> speech::Request {
+    match requests.incoming.recv().await {
+        Some(Order::Audio(request)) => request,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn form(parts: &[Part<'_>]) -> Vec<u8> {
@@ -256,7 +264,7 @@ async fn the_form_comes_in_any_order_and_in_any_pieces() {
             body.chunks(size.min(body.len())).map(|it| io::Result::Ok(it.to_vec())).collect();
         let answer = send(&it.router, it.upload(Body::from_stream(futures_util::stream::iter(pieces))));
         let work = async {
-            let asked = requests.incoming.recv().await.unwrap();
+            let asked = asked_of(&mut requests).await;
             assert_eq!(asked.recording_id, None, "somebody waits for it");
             let file = &asked.tracks[0].files[0];
             assert_eq!(fs::read_to_string(file).unwrap(), sound);
@@ -302,7 +310,7 @@ async fn every_form_of_an_answer() {
         let mut parts = vec![("file", "sound"), ("model", "whisper-1"), ("response_format", format)];
         parts.extend(granularities.iter().map(|it| ("timestamp_granularities[]", *it)));
         let work = async {
-            requests.incoming.recv().await.unwrap().reply.send(Ok(transcript())).unwrap();
+            asked_of(&mut requests).await.reply.send(Ok(transcript())).unwrap();
         };
         let (answer, ()) = tokio::join!(it.transcribe(&parts), work);
         assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, kind), "{format}");
@@ -337,7 +345,7 @@ async fn a_stream_tells_each_segment_then_the_whole_and_ends() {
     let (it, mut requests) = bench_at_the_desk(|_| ());
     let parts = [("stream", "true"), ("file", "sound"), ("model", "whisper-1")];
     let work = async {
-        let asked = requests.incoming.recv().await.unwrap();
+        let asked = asked_of(&mut requests).await;
         let said = asked.said.unwrap();
         transcript().segments.into_iter().for_each(|it| said.send(it).unwrap());
         asked.reply.send(Ok(transcript())).unwrap();
@@ -353,7 +361,7 @@ async fn a_stream_tells_each_segment_then_the_whole_and_ends() {
     );
     // Nothing is said in it.
     let work = async {
-        requests.incoming.recv().await.unwrap().reply.send(Ok(Transcript::default())).unwrap();
+        asked_of(&mut requests).await.reply.send(Ok(Transcript::default())).unwrap();
     };
     let (answer, ()) = tokio::join!(it.transcribe(&parts), work);
     assert_eq!(events(&answer), [json!({"type": "transcript.text.done", "text": ""})]);
@@ -384,7 +392,7 @@ async fn work_that_fails() {
                 _ => DeskError::Audio(speech::Error::Cancelled),
             };
             let work = async {
-                requests.incoming.recv().await.unwrap().reply.send(Err(again)).unwrap();
+                asked_of(&mut requests).await.reply.send(Err(again)).unwrap();
             };
             let (answer, ()) = tokio::join!(it.transcribe(parts), work);
             let told = answer.refusal(status);
@@ -395,7 +403,7 @@ async fn work_that_fails() {
     }
     // After the first words there is no status left to say it with.
     let work = async {
-        let asked = requests.incoming.recv().await.unwrap();
+        let asked = asked_of(&mut requests).await;
         asked.said.unwrap().send(segment("Guten Tag.", 0)).unwrap();
         asked.reply.send(Err(DeskError::Closed)).unwrap();
     };
@@ -449,7 +457,7 @@ async fn a_client_that_goes_leaves_nothing() {
                 drop(response);
             }
         });
-        let mut asked = requests.incoming.recv().await.unwrap();
+        let mut asked = asked_of(&mut requests).await;
         assert_eq!(it.uploads(), asked.tracks[0].files);
         if let Some(said) = &asked.said {
             said.send(segment("Guten Tag.", 0)).unwrap();
@@ -469,7 +477,7 @@ async fn a_bounded_number_waits() {
     let waiting: Vec<_> = (0..MAX_TRANSCRIPTIONS).map(|_| ask()).collect();
     let mut asked = Vec::new();
     for _ in &waiting {
-        asked.push(requests.incoming.recv().await.unwrap());
+        asked.push(asked_of(&mut requests).await);
     }
     let refused = it.transcribe(&parts).await;
     let error = refused.refusal(429);
@@ -494,7 +502,7 @@ async fn a_bounded_number_waits() {
     asked.retain(|it| !it.reply.is_closed());
     let again = [ask(), ask()];
     for _ in &again {
-        asked.push(requests.incoming.recv().await.unwrap());
+        asked.push(asked_of(&mut requests).await);
     }
     assert_eq!(asked.len(), MAX_TRANSCRIPTIONS);
     asked.into_iter().for_each(|it| it.reply.send(Ok(transcript())).unwrap());

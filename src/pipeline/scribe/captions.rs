@@ -15,7 +15,9 @@ use crate::{
     error_chain::chain,
     live::Partial,
     recordings::{Error, Recording},
-    speech::{self, Agreement, Effort, Hints, How, Segment, Speakers, TranscribeError, Transcriber, Utterance},
+    speech::{
+        self, Agreement, Effort, Hints, How, Segment, Speakers, TranscribeError, Transcriber, Utterance,
+    },
 };
 
 /// What is shown and known of the running recording. Of one thread alone; the lock is for the compiler.

@@ -151,24 +151,38 @@ impl Scribe {
         over: impl Fn() -> bool,
         tell: impl Fn(&[Segment]),
     ) -> Result<Transcript, speech::Error> {
-        let mut captions_first =
-            CaptionsFirst { scribe: self, of_final: recording.is_some(), inner: transcriber, before: String::new() };
-        let mut transcript = speech::transcribe_files(tracks, hints, &self.vad, &mut captions_first, &mut |progress, said| {
-            if let Some(id) = recording {
-                self.status.update(|it| {
-                    it.final_pass = Some(FinalPass {
-                        recording_id: id.to_owned(),
-                        done_ms: progress.done_ms,
-                        total_ms: progress.total_ms.unwrap_or(progress.done_ms),
+        let mut captions_first = CaptionsFirst {
+            scribe: self,
+            of_final: recording.is_some(),
+            inner: transcriber,
+            before: String::new(),
+        };
+        let mut transcript = speech::transcribe_files(
+            tracks,
+            hints,
+            &self.vad,
+            &mut captions_first,
+            &mut |progress, said| {
+                if let Some(id) = recording {
+                    self.status.update(|it| {
+                        it.final_pass = Some(FinalPass {
+                            recording_id: id.to_owned(),
+                            done_ms: progress.done_ms,
+                            total_ms: progress.total_ms.unwrap_or(progress.done_ms),
+                        });
                     });
-                });
-            }
-            tell(said);
-            if over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
+                }
+                tell(said);
+                if over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            },
+        )?;
         if let Some(Err(error)) = recording.map(|id| self.recordings.keep_names(id, &mut transcript)) {
             // Unless it was deleted, numbers are better than nothing.
-            tracing::warn!(recording, error = chain(&error), "Its speakers are not called as in its captions.");
+            tracing::warn!(
+                recording,
+                error = chain(&error),
+                "Its speakers are not called as in its captions."
+            );
         }
         Ok(transcript)
     }

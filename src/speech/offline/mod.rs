@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::{
-    Effort, Error, Hints, How, Lane, Listener, SAMPLE_RATE_HZ, Segment, Speakers, Transcriber, Transcript, Utterance,
+    Effort, Error, Hints, How, Lane, Listener, SAMPLE_RATE_HZ, Segment, Speakers, Transcriber, Transcript,
+    Utterance,
 };
 use crate::{
     audio::{Resampler, StreamFormat, decode::AudioFile},
