@@ -10,6 +10,7 @@ use panotti::{
     event_log::EventLog,
     http::{Access, App, serve},
     live::Partial,
+    models::Models,
     plugins::{Plugins, Site},
     recordings::{Command, NewRecording, Recordings},
     security::Keys,
@@ -253,7 +254,9 @@ impl Room {
                 }
             }
         });
+        let config = Arc::new(config);
         let app = App {
+            models: Models::new(config.clone(), desk.clone(), log.clone()),
             recordings,
             keys: Keys::new(log.clone(), None),
             log,
@@ -262,7 +265,7 @@ impl Room {
             status: Arc::default(),
             live: Arc::default(),
             desk,
-            config: Arc::new(config),
+            config,
             access: Access::OpenOnLoopback,
             started: Instant::now(),
         };

@@ -54,6 +54,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "status",
             "systemd",
             "logging",
+            "live",
             "audio",
             "speech",
             "event_log",

@@ -51,7 +51,7 @@ fn bench() -> Bench {
     let queue = Arc::new(Queue::new(Duration::from_secs(1), status.clone()));
     let scribe = Scribe {
         transcription: Transcription::default(),
-        vad: config::Vad::default(),
+        vad: Vad::default(),
         models_dir: dir.path().into(),
         queue: queue.clone(),
         recordings: recordings.clone(),
