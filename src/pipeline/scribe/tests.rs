@@ -13,7 +13,6 @@ use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 use super::*;
 use crate::{
     audio::{SampleFormat, StreamFormat},
-    config,
     live::Change,
     pipeline::queue::Live as Heard,
     recordings::{Command, NewRecording, Patch},
