@@ -7,7 +7,7 @@ use std::{
 
 /// Runs `tests/clients/{script}` with the packages of `tests/clients/requirements.txt`; `.ci/setup test`
 /// makes their environment.
-pub fn python(script: &str) -> Command {
+pub(crate) fn python(script: &str) -> Command {
     let python = environment().join("bin/python");
     assert!(python.exists(), "there is no {}: run `.ci/setup test`, as `make test` does", python.display());
     let mut command = Command::new(python);
