@@ -77,7 +77,7 @@ def files():
     data = Path(SHORT).read_bytes()
     for file in [Path(SHORT), data, ("no.ending", data), ("a.mp3", io.BytesIO(data), "audio/mpeg")]:
         assert create(file=file, model="whisper-1").text == SENTENCE, file
-    options = {"prompt": "interview plan", "chunking_strategy": "auto", "extra_body": {"hotwords": "plan"}}
+    options = {"prompt": "documentation", "chunking_strategy": "auto", "extra_body": {"hotwords": "supplier"}}
     assert ask(**options).text
 
 

@@ -18,8 +18,8 @@ use crate::{
 
 const BOUNDARY: &str = "between-the-parts";
 
-/// What `ex01.wav` says.
-const SENTENCE: &str = "Sam, could you please clean the interview plan next week?";
+/// What `ex03.wav` says.
+const SENTENCE: &str = "Our supplier complained about the documentation status.";
 
 /// A form with `wav` as its file, and these fields.
 fn form(wav: &[u8], fields: &[(&str, &str)]) -> Vec<u8> {
@@ -112,7 +112,7 @@ async fn the_official_client() {
     let mut client = clients::python("openai_client.py");
     client
         .args([&it.url(""), KEY, viewer.trim(), &model])
-        .arg(fixture("speech/ex01.wav"))
+        .arg(fixture("speech/ex03.wav"))
         .arg(SENTENCE)
         .arg(fixture("speech/meeting_picked.wav"));
     let said = tokio::task::spawn_blocking(move || client.output().unwrap()).await.unwrap();
@@ -124,7 +124,7 @@ async fn the_official_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sound_that_cannot_be_written_down() {
     let it = quiet().start();
-    let sentence = std::fs::read(fixture("speech/ex01.wav")).unwrap();
+    let sentence = std::fs::read(fixture("speech/ex03.wav")).unwrap();
     let silence = std::fs::read(fixture("speech/silence0.wav")).unwrap();
     for (wav, status, text) in [
         (&b"a letter, not a sound"[..], 400, None),
@@ -147,7 +147,7 @@ async fn sound_that_cannot_be_written_down() {
 async fn without_a_model() {
     let it = quiet().set("PANOTTI_TRANSCRIPTION__MODEL", "").start();
     assert_eq!(it.get("/v1/models").await, json!({"object": "list", "data": []}));
-    let (status, body) = it.transcribe(&std::fs::read(fixture("speech/ex01.wav")).unwrap(), &[]).await;
+    let (status, body) = it.transcribe(&std::fs::read(fixture("speech/ex03.wav")).unwrap(), &[]).await;
     assert_eq!((status, &body["error"]["type"]), (503, &json!("server_error")));
     assert!(body["error"]["message"].as_str().unwrap().contains("transcription.model"), "{body}");
     it.cleared().await;
@@ -156,7 +156,7 @@ async fn without_a_model() {
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_hang_up() {
     let it = quiet().start();
-    let sentence = std::fs::read(fixture("speech/ex01.wav")).unwrap();
+    let sentence = std::fs::read(fixture("speech/ex03.wav")).unwrap();
     assert_eq!(it.transcribe(&sentence, &[]).await.1["text"], SENTENCE);
     let before = it.peak_memory();
 
@@ -203,7 +203,7 @@ async fn clients_that_hang_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_box_that_was_killed_clears_up() {
     let it = quiet().start();
-    let whole = form(&std::fs::read(fixture("speech/ex01.wav")).unwrap(), &[("model", "whisper-1")]);
+    let whole = form(&std::fs::read(fixture("speech/ex03.wav")).unwrap(), &[("model", "whisper-1")]);
     let mut half = it.begin(whole.len());
     half.write_all(&whole[..whole.len() / 2]).unwrap();
     it.until("the file has begun", async || (it.uploads().len() == 1).then_some(())).await;
