@@ -46,8 +46,8 @@ impl SpectralDiarizer {
         path::speakers(&self.windows, &white, clusters::voices(&self.windows, &white))
     }
 
-    /// Turns these numbers into those said before for the same voices: pairs with most time in common first.
-    /// A voice that nothing was said of gets the next number.
+    /// Turns the numbers of the windows not spoken of yet into those said before for the same voices: pairs
+    /// with most time in common first. A voice that nothing was said of gets the next number.
     fn as_said(&self, speakers: &[usize]) -> Vec<usize> {
         let voices = speakers.iter().max().map_or(0, |it| it + 1);
         let numbers = self.said.iter().max().map_or(0, |it| it + 1);
@@ -67,7 +67,7 @@ impl SpectralDiarizer {
                 names[voice] = Some(number);
             }
         }
-        in_order(speakers, names, numbers)
+        in_order(&speakers[self.said.len()..], names, numbers)
     }
 }
 
@@ -98,8 +98,8 @@ impl Diarizer for SpectralDiarizer {
             from = self.windows[i].end_ms;
         }
         let speakers = self.as_said(&self.speakers());
-        self.said.extend_from_slice(&speakers[known..]);
-        turns(&self.windows[known..], &speakers[known..])
+        self.said.extend_from_slice(&speakers);
+        turns(&self.windows[known..], &speakers)
     }
 
     fn settle(&mut self) -> Vec<Turn> {
