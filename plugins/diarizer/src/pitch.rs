@@ -93,7 +93,8 @@ impl Pitch {
             self.back.process_with_scratch(&mut self.spectrum, &mut self.sound, &mut self.back_scratch);
         debug_assert!(there.is_ok() && back.is_ok(), "the buffers are of the transforms' own making");
         let power = self.sound[0];
-        if power > SILENCE {
+        // The transform there and back multiplies by its length.
+        if power > SILENCE * TRANSFORM as f32 {
             self.sound.iter_mut().for_each(|it| *it /= power);
         } else {
             self.sound.fill(0.0);
