@@ -19,7 +19,7 @@ const APART: f32 = 1.5;
 const NEIGHBOURS: f32 = 1.0;
 /// Segments that are clustered, the longest; the rest is given to the voices found. Time and memory go with
 /// its square.
-const MOST_SEGMENTS: usize = 400;
+const MOST_SEGMENTS: usize = 256;
 
 /// Windows taken for one voice.
 #[derive(Debug, Clone)]

@@ -86,7 +86,7 @@ impl SpectralDiarizer {
             pairs.extend(row.iter().enumerate().map(|(number, &ms)| (ms, voice, number)));
         }
         pairs.retain(|it| it.0 > 0);
-        pairs.sort_by(|a, b| b.0.cmp(&a.0));
+        pairs.sort_by_key(|it| std::cmp::Reverse(it.0));
         let mut numbers: Vec<Option<usize>> = vec![None; voices];
         for (_, voice, number) in pairs {
             if numbers[voice].is_none() && !numbers.contains(&Some(number)) {

@@ -48,11 +48,10 @@ impl Within {
             }
             // Windows overlap: this many pairs tell as much as one.
             let shared = APART as f64;
-            for i in 0..NUMBERS {
-                covariance[i][i] += shared * BELIEF * f64::from(USUAL[i]).powi(2);
-                for j in 0..=i {
-                    covariance[i][j] /= shared * BELIEF + f64::from(pairs);
-                }
+            let weight = shared * BELIEF + f64::from(pairs);
+            for (i, row) in covariance.iter_mut().enumerate() {
+                row[i] += shared * BELIEF * f64::from(USUAL[i]).powi(2);
+                row.iter_mut().for_each(|it| *it /= weight);
             }
             it.factor = cholesky(&covariance);
         }
