@@ -4,7 +4,7 @@
 use crate::print::{NUMBERS, Print, Window};
 
 /// How far prints of full windows of one voice spread, by number of the print: standard deviations that we
-/// measured on read speech (five voices of LibriSpeech, rounded). Only what is believed before the meeting
+/// measured on read speech (ten voices of LibriSpeech, rounded). Only what is believed before the meeting
 /// has said enough.
 #[rustfmt::skip]
 const USUAL: Print = [
