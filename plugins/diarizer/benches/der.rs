@@ -65,6 +65,12 @@ fn main() {
     for meeting in &meetings {
         line(meeting, &loud(&meeting.samples), &mut time);
     }
+    if let Some(meeting) = meetings.iter().find(|it| it.name == "meeting-0") {
+        println!("A long meeting, the fixture over and over.");
+        for hours in [1, 10] {
+            long(meeting, hours);
+        }
+    }
     if let Ok(folder) = env::var("PANOTTI_VOICES") {
         println!("Meetings made of sentences of known speakers; mean over as many.");
         header();
@@ -98,6 +104,36 @@ fn diarize(samples: &[f32], stretches: &[(u64, u64)]) -> ([Vec<Turn>; 2], [Durat
     let heard = start.elapsed();
     let settled = diarizer.settle();
     ([settled, online], [heard, start.elapsed() - heard])
+}
+
+/// How long the answers take as the meeting grows.
+fn long(meeting: &Meeting, hours: usize) {
+    let length = meeting.samples.len();
+    let spoken = stretches(&meeting.turns);
+    let mut diarizer = SpectralDiarizer::new();
+    let (mut slowest, mut speech_ms) = (Duration::ZERO, 0);
+    let start = Instant::now();
+    for round in 0..hours * 3600 * RATE_HZ / length {
+        for &(from_ms, to_ms) in &spoken {
+            let at = |ms: u64| ms as usize * RATE_HZ / 1000;
+            let asked = Instant::now();
+            diarizer.hear(
+                from_ms + (round * length * 1000 / RATE_HZ) as u64,
+                &meeting.samples[at(from_ms)..at(to_ms)],
+            );
+            slowest = slowest.max(asked.elapsed());
+            speech_ms += to_ms - from_ms;
+        }
+    }
+    let heard = start.elapsed();
+    let settled = Instant::now();
+    let turns = diarizer.settle().len();
+    println!(
+        "{hours} h: {:.2} s of processor for a minute of speech, {slowest:.0?} at most for a stretch, \
+         settled ({turns} turns) in {:.0?}",
+        heard.as_secs_f64() / speech_ms as f64 * 60_000.0,
+        settled.elapsed()
+    );
 }
 
 fn line(meeting: &Meeting, stretches: &[(u64, u64)], time: &mut (Duration, Duration, f64)) {

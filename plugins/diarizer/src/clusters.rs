@@ -8,8 +8,8 @@ use crate::{
 
 /// Voices told apart at most.
 pub(crate) const MOST_VOICES: usize = 8;
-/// Full windows without which a group of them is no voice of its own: 3 s of speech.
-pub(crate) const LEAST: f32 = 2.0;
+/// Full windows without which a group of them is no voice of its own: 4 s of voiced speech.
+pub(crate) const LEAST: f32 = 2.7;
 
 /// How a voice drifts from turn to turn, and how far voices lie apart; variances in units of that within a
 /// voice from window to window.
@@ -19,7 +19,7 @@ const APART: f32 = 1.5;
 const NEIGHBOURS: f32 = 1.0;
 /// Segments that are clustered, the longest; the rest is given to the voices found. Time and memory go with
 /// its square.
-const MOST_SEGMENTS: usize = 400;
+const MOST_SEGMENTS: usize = 256;
 
 /// Windows taken for one voice.
 #[derive(Debug, Clone)]
@@ -129,4 +129,69 @@ pub(crate) fn regroup(windows: &[Window], white: &[Print], speakers: &[usize], c
         groups[speaker].join(&Group { mean: *print, weight: window.weight() });
     }
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    /// Windows of stretches of `run` each, of voices `apart` from each other in units of the spread within,
+    /// which every number of a print alternates by.
+    fn meeting(voices: usize, each: usize, run: usize, apart: f32) -> (Vec<Window>, Vec<Print>) {
+        (0..voices * each)
+            .map(|i| {
+                let voice = i / run % voices;
+                let print = std::array::from_fn(|k| {
+                    let spread = if (i * 7 + k * 3) % 5 < 2 { 0.6 } else { -0.4 };
+                    spread + if k % voices == voice { apart } else { 0.0 }
+                });
+                let (start_ms, end_ms) = (i as u64 * 500, i as u64 * 500 + 500);
+                (Window { stretch: i / run, start_ms, end_ms, voice: 1.0, print }, print)
+            })
+            .unzip()
+    }
+
+    #[test]
+    fn as_many_voices_as_there_are_up_to_a_most() {
+        for (there, apart, found) in
+            [(1, 0.0, 1), (2, 6.0, 2), (3, 0.0, 1), (5, 8.0, 5), (12, 20.0, MOST_VOICES)]
+        {
+            let (windows, prints) = meeting(there, 60, 6, apart);
+            assert_eq!(voices(&windows, &prints).len(), found, "{there} voices {apart} apart");
+        }
+    }
+
+    #[test]
+    fn too_little_speech_is_no_voice_of_its_own_but_the_first() {
+        for (each, found) in [(1, 1), (4, 1), (12, 2)] {
+            let (windows, prints) = meeting(2, each, each, 8.0);
+            assert_eq!(voices(&windows, &prints).len(), found, "{each} windows each");
+        }
+    }
+
+    proptest! {
+        /// What is put together is all that was there, in whatever order.
+        #[test]
+        fn joining_keeps_weight_and_mean(weights in proptest::collection::vec(0.01f32..10.0, 1..20)) {
+            let mut all = Group { mean: [0.0; NUMBERS], weight: 0.0 };
+            for (i, &weight) in weights.iter().enumerate() {
+                all.join(&Group { mean: [i as f32; NUMBERS], weight });
+            }
+            let total: f32 = weights.iter().sum();
+            let mean = weights.iter().enumerate().map(|(i, w)| i as f32 * w).sum::<f32>() / total;
+            prop_assert!((all.weight - total).abs() < 1e-3 * total);
+            prop_assert!((all.mean[0] - mean).abs() < 1e-3 * (1.0 + mean));
+        }
+
+        /// The measure has no direction, and a group is of one voice with itself.
+        #[test]
+        fn distance_is_symmetric(a in -9.0f32..9.0, b in -9.0f32..9.0, wa in 0.01f32..99.0, wb in 0.01f32..99.0) {
+            let a = Group { mean: [a; NUMBERS], weight: wa };
+            let b = Group { mean: [b; NUMBERS], weight: wb };
+            prop_assert_eq!(a.distance(&b), b.distance(&a));
+            prop_assert_eq!(a.distance(&a), 0.0);
+        }
+    }
 }

@@ -15,9 +15,13 @@ const CHANGE_AT_PAUSE: f32 = 0.2;
 /// Rounds of finding the path and then the voices again.
 const ROUNDS: usize = 3;
 
-/// For each window the number of its voice: the path of least cost (Viterbi), with voices moved to where
-/// their windows are. A voice left with too little is given up.
-pub(crate) fn speakers(windows: &[Window], white: &[Print], mut voices: Vec<Group>) -> Vec<usize> {
+/// The voices moved to where their windows are, and for each window the number of its voice. A voice left
+/// with too little is given up.
+pub(crate) fn refine(
+    windows: &[Window],
+    white: &[Print],
+    mut voices: Vec<Group>,
+) -> (Vec<Group>, Vec<usize>) {
     let mut path = least_cost(windows, white, &voices);
     for _ in 0..ROUNDS {
         voices = regroup(windows, white, &path, voices.len());
@@ -30,10 +34,11 @@ pub(crate) fn speakers(windows: &[Window], white: &[Print], mut voices: Vec<Grou
         }
         path = again;
     }
-    path
+    (voices, path)
 }
 
-fn least_cost(windows: &[Window], white: &[Print], voices: &[Group]) -> Vec<usize> {
+/// For each window the number of its voice: the path of least cost (Viterbi).
+pub(crate) fn least_cost(windows: &[Window], white: &[Print], voices: &[Group]) -> Vec<usize> {
     let mut costs = vec![0.0f32; voices.len()];
     // For each window the voice before it, by voice.
     let mut before: Vec<Vec<u8>> = Vec::with_capacity(windows.len());

@@ -33,7 +33,7 @@ pub(crate) struct Window {
     /// What it speaks for, ms from the start of the meeting: half way to its neighbours.
     pub(crate) start_ms: u64,
     pub(crate) end_ms: u64,
-    /// How much voice is in it, of a full window: 0 to 1. With 0 the print says nothing.
+    /// How much voice is in it, of what makes a full window: above 0, up to 1.
     pub(crate) voice: f32,
     pub(crate) print: Print,
 }
@@ -42,7 +42,8 @@ impl Window {
     /// How many independent full windows it counts for: windows overlap.
     pub(crate) fn weight(&self) -> f32 {
         let window_ms = (WINDOW * HOP * 1000 / RATE_HZ) as f32;
-        self.voice * ((self.end_ms - self.start_ms) as f32 / window_ms).min(1.0)
+        // Above 0 whatever happens: it is divided by.
+        (self.voice * ((self.end_ms - self.start_ms) as f32 / window_ms).min(1.0)).max(1e-3)
     }
 }
 
@@ -144,4 +145,51 @@ fn print(voiced: &[&Frame]) -> Print {
     pitches.retain(|it| (it - median).abs() < OCTAVE);
     print[NUMBERS - 1] = pitches.iter().sum::<f32>() / pitches.len().max(1) as f32;
     print
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A buzz of 120 Hz with all harmonics, as long as that many samples.
+    fn buzz(samples: usize) -> Vec<f32> {
+        (0..samples).map(|i| if i % 133 < 8 { 0.5 } else { -0.03 }).collect()
+    }
+
+    #[test]
+    fn windows_cover_the_stretch_and_know_how_much_voice_is_in_it() {
+        // Samples, windows.
+        let cases =
+            [(0, 0), (399, 0), (2000, 0), (4800, 1), (24_400, 2), (32_000, 2), (48_000, 4), (160_000, 18)];
+        for (samples, count) in cases {
+            let windows = Printer::new().windows(7, 1000, &buzz(samples));
+            assert_eq!(windows.len(), count, "{samples} samples");
+            let mut at = 1000;
+            for window in &windows {
+                assert_eq!((window.stretch, window.start_ms), (7, at), "{samples} samples");
+                at = window.end_ms;
+                assert!(window.weight() > 0.0 && window.weight() <= 1.0);
+                assert!(window.print.iter().all(|it| it.is_finite()));
+            }
+            assert_eq!(at, 1000 + if count > 0 { samples as u64 / 16 } else { 0 }, "{samples} samples");
+        }
+    }
+
+    #[test]
+    fn a_print_does_not_depend_on_loudness_and_knows_the_pitch() {
+        let loud = Printer::new().windows(0, 0, &buzz(24_000));
+        let quiet: Vec<f32> = buzz(24_000).iter().map(|it| it * 0.1).collect();
+        let quiet = Printer::new().windows(0, 0, &quiet);
+        for (a, b) in loud[0].print.iter().zip(&quiet[0].print) {
+            assert!((a - b).abs() < 0.05, "{a} {b}");
+        }
+        let hz = loud[0].print[NUMBERS - 1].exp();
+        assert!((hz - 16_000.0 / 133.0).abs() < 1.0, "{hz} Hz");
+    }
+
+    #[test]
+    fn a_window_is_small() {
+        // Ten hours of speech have 72,000.
+        assert!(size_of::<Window>() <= 160, "{} bytes", size_of::<Window>());
+    }
 }

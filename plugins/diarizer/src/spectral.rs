@@ -4,7 +4,9 @@
 use panotti_sdk::diarizer::{Diarizer, Turn};
 
 use crate::{
-    RATE_HZ, clusters, path,
+    RATE_HZ,
+    clusters::{self, Group},
+    path,
     print::{Print, Printer, Window},
     within::Within,
 };
@@ -13,17 +15,34 @@ use crate::{
 /// length.
 const PIECE: usize = 30 * RATE_HZ;
 
+/// With so many windows, five minutes of speech, or fewer, they are clustered anew after each stretch; with
+/// more, each time they have become more by one part in `SHARE`, so that the work stays in proportion.
+const FEW: usize = 600;
+const SHARE: usize = 50;
+
 /// Tells voices apart by spectrum and pitch.
 ///
-/// It holds about 150 bytes for each half second of speech (1 MB an hour) and no sound. After each stretch
-/// all that was heard is clustered anew, so that a voice is told apart as soon as there is enough of it;
-/// only the answer for that stretch is given, with numbers that stay with their voices.
+/// It holds about 150 bytes for each half second of speech (1 MB an hour) and no sound. What was heard is
+/// clustered anew as it grows, so that a voice is told apart as soon as there is enough of it; only the
+/// answer for the stretch heard last is given, with numbers that stay with their voices.
 pub struct SpectralDiarizer {
     printer: Printer,
     stretches: usize,
     windows: Vec<Window>,
     /// For each window who was said to speak in it when it was heard.
     said: Vec<usize>,
+    /// The voices as they were found last.
+    known: Option<Known>,
+    /// How many windows there are when they are looked for again.
+    again_at: usize,
+}
+
+/// Voices, and the numbers that were said for them.
+struct Known {
+    within: Within,
+    voices: Vec<Group>,
+    /// None for a voice that nothing was said of yet.
+    numbers: Vec<Option<usize>>,
 }
 
 impl std::fmt::Debug for SpectralDiarizer {
@@ -36,22 +55,29 @@ impl SpectralDiarizer {
     /// One that has heard nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { printer: Printer::new(), stretches: 0, windows: Vec::new(), said: Vec::new() }
+        Self {
+            printer: Printer::new(),
+            stretches: 0,
+            windows: Vec::new(),
+            said: Vec::new(),
+            known: None,
+            again_at: 0,
+        }
     }
 
-    /// Who speaks in each window, as far as can be told by now; numbers without meaning.
-    fn speakers(&self) -> Vec<usize> {
+    /// The voices as far as they can be told apart by now, and which of them speaks in each window.
+    fn voices(&self) -> (Known, Vec<usize>) {
         let within = Within::learn(&self.windows);
         let white: Vec<Print> = self.windows.iter().map(|it| within.whiten(&it.print)).collect();
-        path::speakers(&self.windows, &white, clusters::voices(&self.windows, &white))
+        let voices = clusters::voices(&self.windows, &white);
+        let (voices, speakers) = path::refine(&self.windows, &white, voices);
+        let numbers = vec![None; voices.len()];
+        (Known { within, voices, numbers }, speakers)
     }
 
-    /// Turns these numbers into those said before for the same voices: pairs with most time in common first.
-    /// A voice that nothing was said of gets the next number.
-    fn as_said(&self, speakers: &[usize]) -> Vec<usize> {
-        let voices = speakers.iter().max().map_or(0, |it| it + 1);
-        let numbers = self.said.iter().max().map_or(0, |it| it + 1);
-        let mut common = vec![vec![0u64; numbers]; voices];
+    /// The numbers said before for each of these voices: pairs with most time in common first.
+    fn numbers(&self, voices: usize, speakers: &[usize]) -> Vec<Option<usize>> {
+        let mut common = vec![vec![0u64; self.next_number()]; voices];
         for ((window, &voice), &number) in self.windows.iter().zip(speakers).zip(&self.said) {
             common[voice][number] += window.end_ms - window.start_ms;
         }
@@ -60,14 +86,18 @@ impl SpectralDiarizer {
             pairs.extend(row.iter().enumerate().map(|(number, &ms)| (ms, voice, number)));
         }
         pairs.retain(|it| it.0 > 0);
-        pairs.sort_by(|a, b| b.0.cmp(&a.0));
-        let mut names: Vec<Option<usize>> = vec![None; voices];
+        pairs.sort_by_key(|it| std::cmp::Reverse(it.0));
+        let mut numbers: Vec<Option<usize>> = vec![None; voices];
         for (_, voice, number) in pairs {
-            if names[voice].is_none() && !names.contains(&Some(number)) {
-                names[voice] = Some(number);
+            if numbers[voice].is_none() && !numbers.contains(&Some(number)) {
+                numbers[voice] = Some(number);
             }
         }
-        in_order(speakers, names, numbers)
+        numbers
+    }
+
+    fn next_number(&self) -> usize {
+        self.said.iter().max().map_or(0, |it| it + 1)
     }
 }
 
@@ -79,33 +109,45 @@ impl Default for SpectralDiarizer {
 
 impl Diarizer for SpectralDiarizer {
     fn hear(&mut self, start_ms: u64, samples: &[f32]) -> Vec<Turn> {
-        let known = self.windows.len();
+        let heard = self.windows.len();
         for (i, piece) in samples.chunks(PIECE).enumerate() {
             let at = start_ms + (i * PIECE * 1000 / RATE_HZ) as u64;
-            let heard = self.printer.windows(self.stretches, at, piece);
+            self.windows.extend(self.printer.windows(self.stretches, at, piece));
             self.stretches += 1;
-            self.windows.extend(heard);
         }
-        if self.windows.len() == known {
+        if self.windows.len() == heard {
             return Vec::new();
         }
         // A piece without a voice leaves its time to its neighbours.
         let end_ms = start_ms + (samples.len() * 1000 / RATE_HZ) as u64;
         let mut from = start_ms;
-        for i in known..self.windows.len() {
+        for i in heard..self.windows.len() {
             self.windows[i].start_ms = from;
             self.windows[i].end_ms = self.windows.get(i + 1).map_or(end_ms, |next| next.start_ms);
             from = self.windows[i].end_ms;
         }
-        let speakers = self.as_said(&self.speakers());
-        self.said.extend_from_slice(&speakers[known..]);
-        turns(&self.windows[known..], &speakers[known..])
+        let next = self.next_number();
+        let known = match self.known.take() {
+            Some(known) if self.windows.len() < self.again_at => known,
+            _ => {
+                let count = self.windows.len();
+                self.again_at = if count <= FEW { count } else { count + count / SHARE };
+                let (mut known, speakers) = self.voices();
+                known.numbers = self.numbers(known.voices.len(), &speakers);
+                known
+            }
+        };
+        let known = self.known.insert(known);
+        let new = &self.windows[heard..];
+        let white: Vec<Print> = new.iter().map(|it| known.within.whiten(&it.print)).collect();
+        let speakers = in_order(&path::least_cost(new, &white, &known.voices), &mut known.numbers, next);
+        self.said.extend_from_slice(&speakers);
+        turns(new, &speakers)
     }
 
     fn settle(&mut self) -> Vec<Turn> {
-        let speakers = self.speakers();
-        let voices = speakers.iter().max().map_or(0, |it| it + 1);
-        turns(&self.windows, &in_order(&speakers, vec![None; voices], 0))
+        let (mut voices, speakers) = self.voices();
+        turns(&self.windows, &in_order(&speakers, &mut voices.numbers, 0))
     }
 
     fn name(&self) -> &'static str {
@@ -113,13 +155,13 @@ impl Diarizer for SpectralDiarizer {
     }
 }
 
-/// The number of each window's voice: its name, or the next from `next` in the order in which those without
-/// one first speak.
-fn in_order(speakers: &[usize], mut names: Vec<Option<usize>>, mut next: usize) -> Vec<usize> {
+/// The number of each window's voice; those without one get the next from `next`, in the order in which they
+/// first speak.
+fn in_order(speakers: &[usize], numbers: &mut [Option<usize>], mut next: usize) -> Vec<usize> {
     speakers
         .iter()
         .map(|&voice| {
-            *names[voice].get_or_insert_with(|| {
+            *numbers[voice].get_or_insert_with(|| {
                 next += 1;
                 next - 1
             })

@@ -4,7 +4,7 @@
 use crate::print::{NUMBERS, Print, Window};
 
 /// How far prints of full windows of one voice spread, by number of the print: standard deviations that we
-/// measured on read speech (five voices of LibriSpeech, rounded). Only what is believed before the meeting
+/// measured on read speech (ten voices of LibriSpeech, rounded). Only what is believed before the meeting
 /// has said enough.
 #[rustfmt::skip]
 const USUAL: Print = [
@@ -48,11 +48,10 @@ impl Within {
             }
             // Windows overlap: this many pairs tell as much as one.
             let shared = APART as f64;
-            for i in 0..NUMBERS {
-                covariance[i][i] += shared * BELIEF * f64::from(USUAL[i]).powi(2);
-                for j in 0..=i {
-                    covariance[i][j] /= shared * BELIEF + f64::from(pairs);
-                }
+            let weight = shared * BELIEF + f64::from(pairs);
+            for (i, row) in covariance.iter_mut().enumerate() {
+                row[i] += shared * BELIEF * f64::from(USUAL[i]).powi(2);
+                row.iter_mut().for_each(|it| *it /= weight);
             }
             it.factor = cholesky(&covariance);
         }
@@ -101,4 +100,52 @@ fn cholesky(matrix: &[[f64; NUMBERS]; NUMBERS]) -> [[f32; NUMBERS]; NUMBERS] {
         }
     }
     factor.map(|row| row.map(|it| it as f32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_usual_is_believed_until_there_is_something_to_learn_from() {
+        let white = Within::learn(&[]).whiten(&USUAL);
+        assert!(white.iter().all(|it| (it - 1.0).abs() < 1e-6), "{white:?}");
+    }
+
+    #[test]
+    fn directions_in_which_a_voice_varies_count_less() {
+        // Number 1 follows number 0, both vary as usual; the others not at all.
+        let windows: Vec<Window> = (0..4000u64)
+            .map(|i| {
+                let value = ((i * i * 31 + i * 17) % 1000) as f32 / 1000.0 * 12f32.sqrt();
+                let mut print = [0.0; NUMBERS];
+                (print[0], print[1]) = (USUAL[0] * value, USUAL[1] * value);
+                Window { stretch: 0, start_ms: i * 500, end_ms: i * 500 + 500, voice: 1.0, print }
+            })
+            .collect();
+        let within = Within::learn(&windows);
+        let mut along = [0.0; NUMBERS];
+        (along[0], along[1]) = (USUAL[0], USUAL[1]);
+        let mut across = along;
+        across[1] = -across[1];
+        let (along, across) = (mean_square(&within.whiten(&along)), mean_square(&within.whiten(&across)));
+        assert!(across > 4.0 * along, "{across} {along}");
+    }
+
+    #[test]
+    fn the_triangle_times_itself_is_the_matrix() {
+        let mut matrix = [[0.0; NUMBERS]; NUMBERS];
+        for (i, row) in matrix.iter_mut().enumerate() {
+            for (j, it) in row.iter_mut().enumerate() {
+                *it = 0.7f64.powi(i.abs_diff(j) as i32) * (1 + i) as f64 * (1 + j) as f64;
+            }
+        }
+        let factor = cholesky(&matrix);
+        for i in 0..NUMBERS {
+            for j in 0..NUMBERS {
+                let product: f32 = factor[i].iter().zip(&factor[j]).map(|(a, b)| a * b).sum();
+                assert!((f64::from(product) - matrix[i][j]).abs() < 1e-3, "{i} {j}");
+            }
+        }
+    }
 }

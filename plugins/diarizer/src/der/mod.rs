@@ -166,3 +166,6 @@ fn assignment(gain: &[Vec<i64>]) -> Vec<usize> {
     }
     chosen
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,0 @@
-//! The diarizer as its callers see it.
