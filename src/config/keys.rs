@@ -91,7 +91,7 @@ pub const KEYS: &[Key] = &[
     needed("transcription.prompt_from_meeting", Kind::Bool),
     needed("transcription.partial_interval_ms", Kind::Int(0, 10_000, "ms (0 shows final captions alone)")),
     optional("transcription.cores", Kind::Cores),
-    needed("transcription.speakers", Kind::Bool),
+    needed("transcription.speakers", Kind::Word(&["off", "final", "live"])),
     needed("transcription.gpu", Kind::Bool),
     needed("models.url", Kind::Text("an address such as https://mirror.example/models")),
     needed("logging.level", Kind::LogFilter),

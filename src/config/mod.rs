@@ -159,6 +159,19 @@ pub struct Record {
     pub sync_ms: u32,
 }
 
+/// Where voices on one microphone are told apart: `Speaker 1` and so on. Channels with a label of their own
+/// have one speaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TellApart {
+    /// Nowhere.
+    Off,
+    /// In transcripts, when all was heard.
+    Final,
+    /// Also in captions, where the first seconds of a new voice are often given to another.
+    Live,
+}
+
 /// Which system interface writes the audio.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -207,8 +220,8 @@ pub struct Transcription {
     pub language: String,
     /// Beams of the final pass, and of captions with a doubtful word; 1 is greedy.
     pub beam_size: u16,
-    /// Whether voices on one microphone are told apart: `Speaker 1` and so on.
-    pub speakers: bool,
+    /// Where voices on one microphone are told apart.
+    pub speakers: TellApart,
     /// Text that tells Whisper what the talk is about.
     pub initial_prompt: Option<String>,
     /// Names and terms that are likely to be said, and how they are spelt.
@@ -366,7 +379,7 @@ impl Default for Transcription {
             threads: None,
             language: "en".into(),
             beam_size: 5,
-            speakers: true,
+            speakers: TellApart::Final,
             initial_prompt: None,
             hot_words: Vec::new(),
             prompt_from_meeting: true,

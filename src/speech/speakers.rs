@@ -8,6 +8,9 @@ use panotti_sdk::diarizer::{Diarizer, Turn};
 
 use super::{Segment, Utterance, Word};
 
+/// A voice that spoke for less is not known well: of meetings put together from known speakers, most false
+/// voices were shorter (the diarizer's bench).
+const LEAST_SPOKEN_MS: u64 = 4_000;
 /// What a speaker is called, before the number.
 const UNNAMED: &str = "Speaker ";
 
@@ -38,14 +41,32 @@ impl Speakers {
         by_turns(segments, &turns)
     }
 
-    /// Says who said `segments`, knowing all that was heard. Numbers go on from the `voices` of other
+    /// Says who said `segments`, knowing all that was heard; nobody, where that is not to be relied on: with a
+    /// single voice found, or one that hardly spoke. Numbers go on from the `voices` of other
     /// microphones, to which those of this one are added.
     pub fn settle(&mut self, segments: Vec<Segment>, voices: &mut usize) -> Vec<Segment> {
         let mut turns = self.diarizer.settle();
+        if !are_several(&turns) {
+            return nameless(segments);
+        }
         turns.iter_mut().for_each(|it| it.speaker += *voices);
         *voices = turns.iter().map(|it| it.speaker + 1).max().unwrap_or(*voices);
         by_turns(segments, &turns)
     }
+}
+
+/// Whether there are two voices at least, and each has spoken for long enough to be known.
+fn are_several(turns: &[Turn]) -> bool {
+    let mut spoken: BTreeMap<usize, u64> = BTreeMap::new();
+    for turn in turns {
+        *spoken.entry(turn.speaker).or_default() += turn.end_ms - turn.start_ms;
+    }
+    spoken.len() > 1 && spoken.values().all(|ms| *ms >= LEAST_SPOKEN_MS)
+}
+
+fn nameless(mut segments: Vec<Segment>) -> Vec<Segment> {
+    segments.iter_mut().for_each(|it| it.speaker = None);
+    segments
 }
 
 /// Splits `segments` where the speaker changes. Without turns they stay as they are.
@@ -179,6 +200,13 @@ mod tests {
             ]
         );
         assert_eq!(by_turns(vec![segment.clone()], &[]), [segment]);
+    }
+
+    #[test]
+    fn one_voice_or_a_short_one_is_nobody() {
+        assert!(!are_several(&[turn(0, 60_000, 0)]));
+        assert!(!are_several(&[turn(0, 60_000, 0), turn(60_000, 63_000, 1)]));
+        assert!(are_several(&[turn(0, 2_500, 1), turn(2_500, 9_000, 0), turn(9_000, 10_500, 1)]));
     }
 
     #[test]

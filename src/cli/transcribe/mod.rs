@@ -19,7 +19,7 @@ use std::{
 
 use crate::{
     audio::decode::AudioFile,
-    config::Config,
+    config::{Config, TellApart},
     speech::{self, Hints, TrackInput, Transcriber, TranscriptFormat, transcribe_tracks},
 };
 use inputs::{Gathered, Input, gather};
@@ -109,7 +109,7 @@ impl Args {
 /// What cannot work at all: the model, or where to write to.
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     let mut config = config.clone();
-    config.transcription.speakers = args.speakers;
+    config.transcription.speakers = if args.speakers { TellApart::Final } else { TellApart::Off };
     config.transcription.model_on_command_line = args.model.is_some();
     config.transcription.model = args.model.clone().or(config.transcription.model);
     config.transcription.threads = args.threads.or(config.transcription.threads);
@@ -165,7 +165,7 @@ fn one(
         files: vec![input.path.clone()],
         label: None,
         channel_labels,
-        tell_voices_apart: config.transcription.speakers,
+        tell_voices_apart: config.transcription.speakers != TellApart::Off,
     };
     let mut on_progress = |it: speech::Progress, _: &[speech::Segment]| {
         teller.progress(it);

@@ -12,6 +12,7 @@ use super::{
     Scribe,
 };
 use crate::{
+    config::TellApart,
     error_chain::chain,
     live::Partial,
     recordings::{Error, Recording},
@@ -103,7 +104,7 @@ impl Scribe {
         utterance: &Utterance,
         mut segments: Vec<Segment>,
     ) -> Vec<Segment> {
-        if label.is_none() && self.transcription.speakers {
+        if label.is_none() && self.transcription.speakers == TellApart::Live {
             let mut state = self.shown.state();
             let known = state.speakers.remove(&lane).or_else(Speakers::new);
             if let Some(mut speakers) = known {

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use super::{super::queue::Work, Missing, Scribe};
 use crate::{
     audio::WavReader,
+    config::TellApart,
     error_chain::chain,
     recordings::{Error, Recording, State},
     speech::{
@@ -53,7 +54,7 @@ impl Scribe {
                 files,
                 label: track.label.clone(),
                 channel_labels: recording.labels.clone(),
-                tell_voices_apart: self.transcription.speakers,
+                tell_voices_apart: self.transcription.speakers != TellApart::Off,
             })
             .collect();
         // A track that cannot be read costs that track alone, as long as there is another.
@@ -123,7 +124,7 @@ impl Scribe {
     fn hear(&self, recording: Option<&str>, request: Request, transcriber: &mut Box<dyn Transcriber>) {
         let Request { mut tracks, hints, said, reply, .. } = request;
         for track in &mut tracks {
-            track.tell_voices_apart = recording.is_some() && self.transcription.speakers;
+            track.tell_voices_apart = recording.is_some() && self.transcription.speakers != TellApart::Off;
         }
         let over = || {
             let cancelled = if recording.is_some() { self.queue.cancelled() } else { self.queue.closed() };
