@@ -17,6 +17,7 @@ SRC_URI = " \
     file://panotti-zram.service \
     file://var-lib-panotti.mount \
     file://watchdog.conf \
+    file://zram-swap \
 "
 
 S = "${UNPACKDIR}"
@@ -40,7 +41,8 @@ SYSTEMD_SERVICE:${PN} = " \
 do_install() {
     install -d ${D}${systemd_system_unitdir}
     install -m 0644 ${UNPACKDIR}/*.mount ${UNPACKDIR}/*.service ${D}${systemd_system_unitdir}/
-    install -D -m 0755 ${UNPACKDIR}/boot-check ${D}${libexecdir}/panotti/boot-check
+    install -d ${D}${libexecdir}/panotti
+    install -m 0755 ${UNPACKDIR}/boot-check ${UNPACKDIR}/zram-swap ${D}${libexecdir}/panotti/
     install -D -m 0644 ${UNPACKDIR}/watchdog.conf ${D}${nonarch_libdir}/systemd/system.conf.d/panotti.conf
     install -D -m 0644 ${UNPACKDIR}/journald.conf ${D}${nonarch_libdir}/systemd/journald.conf.d/panotti.conf
     # A read-only root cannot make them later.
