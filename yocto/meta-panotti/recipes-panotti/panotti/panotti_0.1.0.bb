@@ -8,7 +8,9 @@ require panotti-crates.inc
 
 SRCREV = "6a55e9be97e2174949782278a42a4fabe0ab16b4"
 
-inherit cargo cargo-update-recipe-crates pkgconfig systemd useradd
+inherit cargo cargo-update-recipe-crates features_check pkgconfig systemd useradd
+
+REQUIRED_DISTRO_FEATURES = "systemd"
 
 # bindgen, with which whisper-rs reads whisper.cpp's headers, loads libclang and asks it for the target's types.
 export LIBCLANG_PATH = "${STAGING_LIBDIR_NATIVE}"

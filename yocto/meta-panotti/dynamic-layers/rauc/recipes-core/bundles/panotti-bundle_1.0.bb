@@ -9,6 +9,9 @@ LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/MIT;md5=0835ade698e0bcf8506ecda
 
 inherit bundle
 
+# It needs the owner's key.
+EXCLUDE_FROM_WORLD = "1"
+
 # Blocks are checked as they are read, so that a bundle can be streamed.
 RAUC_BUNDLE_FORMAT = "verity"
 RAUC_BUNDLE_COMPATIBLE = "panotti-${MACHINE}"

@@ -16,6 +16,9 @@ S = "${UNPACKDIR}"
 # The owner's certificate: a path on the machine that builds. There is none in this layer on purpose.
 PANOTTI_RAUC_KEYRING ?= ""
 
+# It needs the owner's certificate.
+EXCLUDE_FROM_WORLD = "1"
+
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 INHIBIT_DEFAULT_DEPS = "1"
 
