@@ -16,6 +16,7 @@
 mod alsa;
 mod backup;
 mod bad_input;
+mod boards;
 mod browser;
 #[cfg(all(feature = "whisper", feature = "plugins"))]
 mod chain;
