@@ -68,6 +68,25 @@ pub struct Facts {
     pub model: ModelState,
     /// The final pass that runs now.
     pub final_pass: Option<FinalPass>,
+    /// How captions keep up with the room.
+    pub captions: CaptionState,
+}
+
+/// How captions keep up with the room. Audio is kept in every state, and the final pass writes all of it
+/// down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum CaptionState {
+    /// Words are shown while they are spoken.
+    #[default]
+    Live,
+    /// This box is too slow for that: captions come when an utterance has ended.
+    WithoutPartials,
+    /// Captions come late.
+    Behind {
+        /// Speech that waits for its captions, ms.
+        waiting_ms: u64,
+    },
 }
 
 /// How far a final pass is.

@@ -14,6 +14,7 @@ use panotti::{
     recordings::{Command, NewRecording, Recordings},
     security::Keys,
     speech::{Segment, desk},
+    status::CaptionState,
 };
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -359,6 +360,19 @@ async fn the_page_shows_what_is_being_said() {
     browser.until("!document.querySelector('#partials li')").await;
     let frames = browser.run("return [...new Set(frames)]").await;
     assert_eq!(frames, serde_json::json!(["0,1", "1,0"]), "never nothing, never both");
+
+    // A box that is too slow says so.
+    let slow = "document.getElementById('slow')";
+    for (state, says) in [
+        (CaptionState::WithoutPartials, "while somebody speaks"),
+        (CaptionState::Behind { waiting_ms: 12_300 }, "about 15 s"),
+    ] {
+        room.app.status.update(|it| it.captions = state);
+        browser.until(&format!("{slow}.checkVisibility() && {slow}.textContent.includes('{says}')")).await;
+        browser.picture("slow").await;
+    }
+    room.app.status.update(|it| it.captions = CaptionState::Live);
+    browser.until(&format!("!{slow}.checkVisibility()")).await;
 
     // The network goes; what is of the moment is forgotten, what lasts comes once.
     room.app.live.show(partial(&id, 1, "And", "then"));

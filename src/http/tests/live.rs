@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     event_log::{Batch, Prune},
     live::Partial,
-    status::{CaptureState, Level},
+    status::{CaptionState, CaptureState, Level},
 };
 
 pub(super) async fn publish(app: &App, name: &str, n: u64) {
@@ -182,6 +182,9 @@ async fn what_is_of_the_moment_and_what_lasts() {
     it.ask(&format!("POST /recordings/{id}/stop"), "").await;
     assert_eq!(all.next_of("recording.ended").await.seq.unwrap(), it.app.log.last_seq().unwrap());
     while all.next_of("state").await.data["recording"] != Value::Null {}
+    it.app.status.update(|it| it.captions = CaptionState::Behind { waiting_ms: 7000 });
+    let behind = json!({ "state": "behind", "waiting_ms": 7000 });
+    assert_eq!(all.next_of("state").await.data["captions"], behind);
     it.app.status.update(|it| it.capture = CaptureState::Ended);
     while all.next_of("state").await.data["capture"]["state"] != "ended" {}
     assert_eq!(still.next_of("caption.partial").await.data["revision"], 2);
