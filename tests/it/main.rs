@@ -33,6 +33,7 @@ mod harness;
 mod keys;
 mod killed;
 mod live;
+mod live_page;
 #[cfg(not(feature = "plugin-example"))]
 mod no_plugins;
 #[cfg(feature = "systemd")]
