@@ -39,6 +39,7 @@ mod live;
 mod mirror;
 #[cfg(feature = "whisper")]
 mod models;
+mod live_page;
 #[cfg(not(feature = "plugin-example"))]
 mod no_plugins;
 #[cfg(feature = "systemd")]

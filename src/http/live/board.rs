@@ -91,7 +91,7 @@ impl Board {
         let mut board = self.lock();
         let Some(shown) = board.as_mut() else { return };
         match &message.about {
-            About::Lasting(_) => {}
+            About::Lasting(_) | About::InTheLog(_) => {}
             About::State => shown.state = Some(message.clone()),
             About::Level => shown.level = Some(message.clone()),
             About::Partial(speech) => drop(shown.partials.insert(speech.lane, message.clone())),
@@ -199,7 +199,7 @@ impl Keeper<'_> {
 
     /// Sends what lasts; whether the running recording may be another after it.
     fn lasting(&self, item: &Item) -> Result<bool, Problem> {
-        self.shared.board.put(Message::lasting(item)?);
+        self.shared.board.put(Message::lasting_shared(item)?);
         Ok(item.name().starts_with("recording.") || matches!(item, Item::Gap(_)))
     }
 

@@ -17,6 +17,10 @@ use super::{
 };
 use crate::live::Partial;
 
+/// Largest event that is written once for all, bytes; so that what waits for slow followers stays small.
+/// A caption has less than a tenth.
+const MOST_SHARED: usize = 64 * 1024;
+
 /// A message: in server-sent events `event`, `id` and `data`, over WebSocket this object as text.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LiveMessage {
@@ -73,6 +77,8 @@ impl From<&Partial> for Speech {
 pub(super) enum About {
     /// Something that lasts, and its place in the log.
     Lasting(u64),
+    /// As [`Self::Lasting`], and too large to wait here for those who are slow: it is read from the log.
+    InTheLog(u64),
     State,
     Level,
     Partial(Speech),
@@ -111,6 +117,19 @@ impl Message {
 
     pub(super) fn lasting(item: &Item) -> Result<Self, Problem> {
         Ok(Self::new(About::Lasting(item.seq()), item.name(), &item.json()?))
+    }
+
+    /// As [`Self::lasting`], for all.
+    pub(super) fn lasting_shared(item: &Item) -> Result<Self, Problem> {
+        let message = Self::lasting(item)?;
+        Ok(match message.text.len() {
+            ..=MOST_SHARED => message,
+            _ => Self {
+                about: About::InTheLog(item.seq()),
+                sse: Bytes::new(),
+                text: Utf8Bytes::from_static(""),
+            },
+        })
     }
 
     pub(super) fn state(state: &LiveState) -> Result<Self, Problem> {

@@ -8,7 +8,7 @@ use super::super::{Shared, error::Problem, recordings::blocking};
 use crate::{
     live::Partial,
     recordings::Recording,
-    status::{CaptureState, Facts, FinalPass, Level, ModelState, Status},
+    status::{CaptionState, CaptureState, Facts, FinalPass, Level, ModelState, Status},
 };
 
 /// The box, this very moment.
@@ -50,8 +50,8 @@ pub(super) struct FactsDocument {
     final_pass: Option<FinalPass>,
     /// How the captions come: `state` is `live`, `without_partials` (the box is too slow for them) or `behind`
     /// (final captions are late too; `waiting_ms` of audio wait).
-    #[schema(value_type = Option<Object>)]
-    captions: Option<serde_json::Value>,
+    #[schema(value_type = Object)]
+    captions: CaptionState,
 }
 
 /// How loud it is.

@@ -83,7 +83,9 @@ impl Viewer {
                     Err(RecvError::Closed) => return Ok(None),
                 },
             };
-            if self.wants(&message.about) {
+            if let About::InTheLog(seq) = message.about {
+                self.until = self.until.max(seq);
+            } else if self.wants(&message.about) {
                 return Ok(Some(message));
             }
         }
@@ -103,7 +105,7 @@ impl Viewer {
 
     fn wants(&mut self, about: &About) -> bool {
         match about {
-            About::Lasting(seq) => return self.follower.advance(*seq),
+            About::Lasting(seq) | About::InTheLog(seq) => return self.follower.advance(*seq),
             About::State => {}
             About::Level => return self.levels,
             About::Partial(speech) => drop(self.partials.insert(speech.lane, speech.clone())),

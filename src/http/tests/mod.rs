@@ -5,7 +5,6 @@ mod bus;
 mod events;
 mod filters;
 mod live;
-mod live_socket;
 mod openai;
 mod original;
 mod page;

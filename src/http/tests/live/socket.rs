@@ -1,7 +1,6 @@
 //! `GET /live` over WebSocket, with a client of others against a real listener.
 
-use futures_util::{SinkExt, StreamExt};
-use serde_json::json;
+use futures_util::SinkExt;
 use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -13,10 +12,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{
-    live::{partial, publish},
-    *,
-};
+use super::*;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
