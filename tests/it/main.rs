@@ -36,10 +36,10 @@ mod harness;
 mod keys;
 mod killed;
 mod live;
+mod live_page;
 mod mirror;
 #[cfg(feature = "whisper")]
 mod models;
-mod live_page;
 #[cfg(not(feature = "plugin-example"))]
 mod no_plugins;
 #[cfg(feature = "systemd")]
