@@ -282,9 +282,8 @@ mod tests {
         };
         queue.live(live("new", 1));
         let mut first = switch();
-        assert!(
-            matches!(queue.next(), Some(Work::Switch(_))) && first.try_recv() == Err(TryRecvError::Closed)
-        );
+        assert!(matches!(queue.next(), Some(Work::Switch(_))));
+        assert!(matches!(first.try_recv(), Err(TryRecvError::Closed)), "nobody else has it");
         assert!(matches!(queue.next(), Some(Work::Live(_))));
         // Also in the middle of work for which somebody waits.
         switch();

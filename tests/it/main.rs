@@ -35,6 +35,8 @@ mod killed;
 mod mirror;
 #[cfg(feature = "whisper")]
 mod models;
+#[cfg(feature = "whisper")]
+mod models_live;
 #[cfg(not(feature = "plugin-example"))]
 mod no_plugins;
 #[cfg(feature = "systemd")]
