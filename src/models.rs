@@ -46,14 +46,8 @@ pub enum Error {
     #[error(transparent)]
     Switch(DeskError),
     /// It is in use, and that cannot be kept.
-    #[error("`{name}` is in use now, but not after the next start of the service")]
-    NotKept {
-        /// Its name.
-        name: String,
-        /// Why.
-        #[source]
-        source: StoreError,
-    },
+    #[error("the model is in use now, but not after the next start of the service")]
+    NotKept(#[source] StoreError),
     /// A thread that read or wrote models ended before its work.
     #[error("the work on the model ended early")]
     Panicked(#[source] tokio::task::JoinError),
@@ -198,6 +192,17 @@ impl Models {
                 self.tell(names::MODEL_FETCH_FAILED, &payloads::ModelFailed { model: name.clone(), reason });
             }
         }
+        // It was removed meanwhile: that is true of what came since, too.
+        if stop.load(Ordering::Relaxed)
+            && let Err(error) = inner.store.remove(name)
+            && !matches!(error, StoreError::Missing { .. })
+        {
+            tracing::warn!(
+                model = name,
+                error = chain(&error),
+                "What has come of a model cannot be removed."
+            );
+        }
         let mut fetches = self.fetches();
         fetches.running = None;
         match fetched {
@@ -247,8 +252,7 @@ impl Models {
         // Kept last: a model that ends the service when it is loaded is not loaded again at its next start.
         let store = inner.store.clone();
         let kept = tokio::task::spawn_blocking(move || store.set_in_use(name.as_deref())).await;
-        kept.map_err(Error::Panicked)?
-            .map_err(|source| Error::NotKept { name: choice.name.clone(), source })?;
+        kept.map_err(Error::Panicked)?.map_err(Error::NotKept)?;
         Ok(choice)
     }
 

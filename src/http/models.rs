@@ -174,7 +174,7 @@ impl From<Error> for Problem {
         match error {
             Error::Store(StoreError::Missing { .. }) => Self::not_found(error.to_string()),
             Error::Store(StoreError::Io { ref source, .. })
-            | Error::NotKept { source: StoreError::Io { ref source, .. }, .. }
+            | Error::NotKept(StoreError::Io { ref source, .. })
                 if is_full(source) =>
             {
                 let detail = format!("{}: the disk is full, delete recordings", chain(&error));

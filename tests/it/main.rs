@@ -40,6 +40,8 @@ mod live_page;
 mod mirror;
 #[cfg(feature = "whisper")]
 mod models;
+#[cfg(feature = "whisper")]
+mod models_live;
 #[cfg(not(feature = "plugin-example"))]
 mod no_plugins;
 #[cfg(feature = "systemd")]

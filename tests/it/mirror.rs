@@ -145,9 +145,10 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Asked>>, model: &[u8]) -> std::io::
     }
     if how == "stall" && earlier == 0 {
         // Until the client goes.
-        stream.read(&mut [0])?;
+        while stream.read(&mut [0])? > 0 {}
     }
     stream.shutdown(Shutdown::Write)?;
     // Closing with unread input would take back what is still on its way.
-    stream.read(&mut [0]).map(drop)
+    while stream.read(&mut [0])? > 0 {}
+    Ok(())
 }

@@ -108,7 +108,7 @@ pub enum ContextError {
         reason: String,
     },
     /// No model is set, so that nothing is to be written down on this box.
-    #[error("no model is set: set transcription.model")]
+    #[error("no model is in use: choose one with `panotti model use`, or set transcription.model")]
     NoModel,
     /// The recording was deleted meanwhile: nothing more is to be done for it.
     #[error("the recording was deleted")]

@@ -100,8 +100,8 @@ pub(super) fn list(out: &mut impl Write, answer: &Value) -> io::Result<()> {
         )?,
         Some(chosen) => {
             let by = match text(&answer["chosen"], "by") {
-                "use" => "chosen with `panotti model use`",
-                "command_line" => "named with --model",
+                "use" => "with `panotti model use`",
+                "command_line" => "with --model",
                 _ => "as configured (transcription.model)",
             };
             let instead = answer["configured"].as_str().map_or_else(String::new, |it| {

@@ -84,6 +84,7 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
         [
             "DELETE /events/dead-letters/{subscription}/{seq}",
             "DELETE /events/filter/{name}",
+            "DELETE /models/{name}",
             "DELETE /recordings/{id}",
             "GET /events",
             "GET /events/dead-letters",
@@ -100,6 +101,7 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
             "GET /health/live",
             "GET /health/ready",
             "GET /live",
+            "GET /models",
             "GET /plugins",
             "GET /plugins/{id}",
             "GET /plugins/{id}/status",
@@ -121,6 +123,8 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
             "POST /events/replay",
             "POST /events/replay/{id}/stop",
             "POST /events/stop-replay",
+            "POST /models/{name}/fetch",
+            "POST /models/{name}/verify",
             "POST /plugins/{id}/disable",
             "POST /plugins/{id}/enable",
             "POST /recordings",
@@ -131,6 +135,7 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
             "POST /recordings/{id}/transcribe",
             "POST /v1/audio/transcriptions",
             "PUT /events/filter/{name}",
+            "PUT /models/in-use",
             "PUT /plugins/{id}/config",
         ]
     );

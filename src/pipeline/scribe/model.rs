@@ -88,9 +88,10 @@ impl Scribe {
                 let ms = began.elapsed().as_millis() as u64;
                 let loaded =
                     payloads::ModelLoaded { model: name.clone(), accelerator: accelerator.clone(), ms };
-                self.tell(names::MODEL_LOADED, &loaded);
                 self.model.send_replace(Some(in_use(transcriber.as_ref())));
                 self.status.update(|it| it.model = ModelState::Ready { name, accelerator });
+                // Told last: who hears of it finds it so.
+                self.tell(names::MODEL_LOADED, &loaded);
                 Ok(transcriber)
             }
             Err(error) => {

@@ -173,7 +173,8 @@ impl Store {
         Ok(Verified { name: name.into(), bytes: found.bytes, sha256: found.sha256, compared_with })
     }
 
-    /// Removes a model and what is recorded of it, and what there is of it from a fetch that was broken off.
+    /// Removes a model and what is recorded of it, and what there is of it from a fetch that was broken off. When
+    /// it was chosen, that is left to the configuration again.
     ///
     /// # Errors
     /// [`StoreError::Missing`] when nothing of it is there, [`StoreError::Name`], [`StoreError::Io`].
@@ -186,6 +187,9 @@ impl Store {
                 Err(it) if it.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(StoreError::Io { what: "remove", path, source }),
             }
+        }
+        if self.in_use().as_deref() == Some(name) {
+            self.set_in_use(None)?;
         }
         if removed { Ok(()) } else { Err(self.missing(name)) }
     }

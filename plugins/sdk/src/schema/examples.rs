@@ -101,6 +101,11 @@ fn system() -> Vec<(&'static str, Value)> {
         ("capture.ended", json!({})),
         ("model.loaded", json!({ "model": "base.en", "accelerator": "cpu", "ms": 120 })),
         ("model.failed", json!({ "model": "base.en", "reason": "there is no such file" })),
+        (
+            "model.fetched",
+            json!({ "model": "base.en", "bytes": 147_964_211, "sha256": "a0".repeat(32), "ms": 21_000 }),
+        ),
+        ("model.fetch_failed", json!({ "model": "base.en", "reason": "the server answers 404" })),
         ("system.started", json!({ "version": "0.1.0", "address": "127.0.0.1:54789" })),
         ("system.stopped", json!({})),
         ("key.created", key.clone()),

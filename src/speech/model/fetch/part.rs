@@ -156,3 +156,43 @@ impl Part {
         FetchError::Disk { what, path: self.path.clone(), source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const URL: &str = "http://mirror/ggml-x.bin";
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_taken_up_is_what_came(
+            pushes in prop::collection::vec((1_usize..3_000_000, any::<bool>()), 1..6), moved: bool,
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let model = dir.path().join("ggml-x.bin");
+            let mut part = Part::open(&model, URL).unwrap();
+            part.begin(Some("\"1\"".into()), None).unwrap();
+            let mut all = Vec::new();
+            for (n, (length, synced)) in pushes.into_iter().enumerate() {
+                let bytes = vec![n as u8 + 1; length];
+                part.push(&bytes).unwrap();
+                all.extend(bytes);
+                if synced {
+                    part.sync().unwrap();
+                }
+            }
+            let synced = part.note.synced_bytes;
+            prop_assert!(all.len() as u64 - synced < SYNC_EVERY);
+            // The process ends here, and the next one looks.
+            drop(part);
+            let part = Part::open(&model, if moved { "http://other/ggml-x.bin" } else { URL }).unwrap();
+            prop_assert_eq!(part.done(), if moved { 0 } else { synced });
+            let found = fs::read(part.path()).unwrap();
+            prop_assert!(found == all[..part.done() as usize]);
+        }
+    }
+}
