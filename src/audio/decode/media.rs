@@ -1,7 +1,12 @@
 //! Every form of audio but plain WAV, by symphonia. Owns choosing the track and its decoder, keeping the
 //! times that the container gives, and going on behind packets that are damaged.
 
-use std::{io, path::Path, sync::LazyLock};
+use std::{
+    fs::File,
+    io::{self, Seek as _, SeekFrom},
+    path::Path,
+    sync::LazyLock,
+};
 
 use symphonia::core::{
     audio::GenericAudioBufferRef,
@@ -12,7 +17,7 @@ use symphonia::core::{
     },
     errors::Error as Symphonia,
     formats::{FormatOptions, FormatReader, Track, TrackFlags, probe::Hint},
-    io::{MediaSourceStream, MediaSourceStreamOptions},
+    io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions, ReadOnlySource},
     meta::MetadataOptions,
     packet::Packet,
     units::{Duration, TimeBase, Timestamp},
@@ -73,34 +78,39 @@ impl std::fmt::Debug for Media {
 impl Media {
     /// Opens the file at `path`, which begins with `start`, and decodes its first packet.
     pub(super) fn open(path: &Path, name: &str, start: &[u8]) -> Result<Self, Error> {
-        let failed = |source| Error::Read { file: name.to_owned(), source };
-        let file =
-            std::fs::File::open(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
-        let mut stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
-        let tag = id3_bytes(start);
-        if tag > 0 {
-            io::Seek::seek(&mut stream, io::SeekFrom::Start(tag)).map_err(failed)?;
+        let file = || File::open(path).map_err(|source| Error::Open { path: path.to_owned(), source });
+        match Self::read_from(Box::new(file()?), name, start) {
+            // MP4 and MKV refuse to begin when the file is shorter than they say; what is read from front to
+            // back begins.
+            Err(error @ Error::Damaged { .. }) => {
+                let stream = Box::new(ReadOnlySource::new(file()?));
+                Self::read_from(stream, name, start).map_err(|_| error)
+            }
+            opened => opened,
         }
-        let probed = symphonia::default::get_probe().probe(
-            &Hint::new(),
-            stream,
-            FormatOptions::default(),
-            MetadataOptions::default(),
-        );
-        let damaged = |what: &Symphonia| Error::Damaged { file: name.to_owned(), what: what.to_string() };
+    }
+
+    fn read_from(source: Box<dyn MediaSource>, name: &str, start: &[u8]) -> Result<Self, Error> {
+        let failed = |source| Error::Read { file: name.to_owned(), source };
+        let damaged = |what: &str| Error::Damaged { file: name.to_owned(), what: what.to_owned() };
+        let mut stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
+        let tag = id3_bytes(start);
+        if tag > 0 && stream.is_seekable() {
+            stream.seek(SeekFrom::Start(tag)).map_err(failed)?;
+        }
+        let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
+        let probed = symphonia::default::get_probe().probe(&Hint::new(), stream, format, metadata);
         let container = probed.map_err(|error| match error {
+            Symphonia::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => failed(error),
             Symphonia::Unsupported(_) if !sniff::begins_as_audio(start) => {
                 Error::NotAudio { file: name.to_owned(), start: start.escape_ascii().to_string() }
             }
-            Symphonia::Unsupported(_) => Error::Damaged {
-                file: name.to_owned(),
-                what: "there is no audio behind its beginning".into(),
-            },
-            Symphonia::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => failed(error),
-            Symphonia::IoError(_) => {
-                Error::Damaged { file: name.to_owned(), what: "it ends before its audio begins".into() }
+            _ if start.get(4..8) == Some(b"ftyp") => {
+                damaged("its index is missing or broken, as in a recording that was cut off")
             }
-            error => damaged(&error),
+            Symphonia::IoError(_) => damaged("it ends before its audio begins"),
+            Symphonia::Unsupported(_) => damaged("there is no audio behind its beginning"),
+            error => damaged(&error.to_string()),
         })?;
         let (track, decoder) = choose(container.as_ref(), name)?;
         let (id, time_base) = (track.id, track.time_base);
@@ -109,7 +119,7 @@ impl Media {
         let whole = info.time_base.zip(info.duration).and_then(|(base, it)| millis(base, it));
         let mut media = Self {
             origin_ms: info.time_base.map_or(0, |base| at_ms(base, info.start_ts)),
-            is_own_duration: own.is_some() && (container.tracks().len() == 1 || track.num_frames.is_some()),
+            is_own_duration: container.tracks().len() == 1 || track.num_frames.is_some(),
             duration_ms: own.or(whole),
             container,
             track: id,
@@ -127,11 +137,10 @@ impl Media {
         };
         media.next_packet()?;
         match media.fault.take() {
-            Some(what) if media.decoded.is_empty() => Err(Error::Damaged { file: name.to_owned(), what }),
-            _ if media.decoded.is_empty() && media.damaged_packets > 0 => Err(Error::Damaged {
-                file: name.to_owned(),
-                what: format!("none of its {} packets can be decoded", media.damaged_packets),
-            }),
+            Some(what) if media.decoded.is_empty() => Err(damaged(&what)),
+            _ if media.decoded.is_empty() && media.damaged_packets > 0 => {
+                Err(damaged(&format!("none of its {} packets can be decoded", media.damaged_packets)))
+            }
             fault => {
                 media.fault = fault;
                 Ok(media)

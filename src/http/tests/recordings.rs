@@ -45,6 +45,7 @@ async fn a_life() {
         ("md", "text/markdown; charset=utf-8", "Weekly 2"),
         ("srt", "application/x-subrip; charset=utf-8", "00:00:00,000 --> "),
         ("vtt", "text/vtt; charset=utf-8", "WEBVTT"),
+        ("html", "text/html; charset=utf-8", "<!DOCTYPE html>"),
     ] {
         let answer = it.ask(&format!("GET /recordings/{id}/transcript?format={format}"), "").await;
         assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, kind));
