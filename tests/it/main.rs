@@ -16,6 +16,8 @@
 mod alsa;
 mod backup;
 mod bad_input;
+#[cfg(feature = "whisper")]
+mod batch;
 mod browser;
 #[cfg(all(feature = "whisper", feature = "plugins"))]
 mod chain;
@@ -28,6 +30,7 @@ mod defects;
 mod event_log;
 mod events;
 mod events_cli;
+mod exports;
 #[cfg(feature = "whisper")]
 mod formats;
 mod fuzz;

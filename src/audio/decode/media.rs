@@ -1,29 +1,24 @@
-//! Every form of audio but plain WAV, by symphonia. Owns choosing the track and its decoder, keeping the
-//! times that the container gives, and going on behind packets that are damaged.
+//! Every form of audio but plain WAV, by symphonia. Owns keeping the times that the container gives,
+//! and going on behind packets that are damaged; which track is heard is chosen in `track`.
 
 use std::{
     fs::File,
     io::{self, Seek as _, SeekFrom},
     path::Path,
-    sync::LazyLock,
 };
 
 use symphonia::core::{
     audio::GenericAudioBufferRef,
-    codecs::{
-        CodecParameters,
-        audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions, well_known},
-        registry::CodecRegistry,
-    },
+    codecs::audio::AudioDecoder,
     errors::Error as Symphonia,
-    formats::{FormatOptions, FormatReader, Track, TrackFlags, probe::Hint},
+    formats::{FormatOptions, FormatReader, Track, probe::Hint},
     io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions, ReadOnlySource},
     meta::MetadataOptions,
     packet::Packet,
     units::{Duration, TimeBase, Timestamp},
 };
 
-use super::{Error, MOST_CHANNELS, RATES_HZ, cut, seconds, sniff};
+use super::{Error, MOST_CHANNELS, RATES_HZ, cut, seconds, sniff, track::choose};
 use crate::audio::{SampleFormat, StreamFormat, wav::duration_ms};
 
 /// A hole in the times of packets up to this is the rounding of containers, ms.
@@ -34,14 +29,6 @@ const LONGEST_HOLE_MS: u64 = 3_600_000;
 const MOST_SILENCE_MS: u64 = 12 * 3_600_000;
 /// An end that comes so much before the announced one is not worth a word, ms.
 const NEGLIGIBLE_MS: u64 = 500;
-
-static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
-    let mut codecs = CodecRegistry::new();
-    symphonia::default::register_enabled_codecs(&mut codecs);
-    #[cfg(feature = "opus")]
-    codecs.register_audio_decoder::<symphonia_adapter_libopus::OpusDecoder>();
-    codecs
-});
 
 /// The sound of one file, packet by packet.
 pub(super) struct Media {
@@ -270,61 +257,6 @@ impl Media {
             self.added_ms += hole_ms;
             self.silence = hole_ms * u64::from(format.rate_hz) / 1000;
         }
-    }
-}
-
-/// The track that players would play first, of those that can be decoded.
-fn choose<'a>(
-    container: &'a dyn FormatReader,
-    name: &str,
-) -> Result<(&'a Track, Box<dyn AudioDecoder>), Error> {
-    let mut tracks: Vec<_> = container
-        .tracks()
-        .iter()
-        .filter_map(|track| match &track.codec_params {
-            Some(CodecParameters::Audio(parameters)) => Some((track, parameters)),
-            _ => None,
-        })
-        .collect();
-    tracks.sort_by_key(|(track, _)| !track.flags.contains(TrackFlags::DEFAULT));
-    let mut error = Error::Silent { file: name.to_owned() };
-    for (track, parameters) in tracks {
-        let mut parameters = parameters.clone();
-        if parameters.codec == well_known::CODEC_ID_OPUS {
-            // Opus always decodes to this; containers may give the rate before it was encoded.
-            parameters.sample_rate = Some(48_000);
-        }
-        match CODECS.make_audio_decoder(&parameters, &AudioDecoderOptions::default()) {
-            Ok(decoder) => return Ok((track, decoder)),
-            Err(why) => error = Error::Codec { file: name.to_owned(), codec: codec(&parameters, &why) },
-        }
-    }
-    Err(error)
-}
-
-/// What the sound is, and why it is not decoded.
-fn codec(parameters: &AudioCodecParameters, why: &Symphonia) -> String {
-    use well_known as id;
-    let names = [
-        (id::CODEC_ID_OPUS, "Opus"),
-        (id::CODEC_ID_AAC, "AAC of a kind"),
-        (id::CODEC_ID_AC3, "AC-3"),
-        (id::CODEC_ID_EAC3, "E-AC-3"),
-        (id::CODEC_ID_AC4, "AC-4"),
-        (id::CODEC_ID_DCA, "DTS"),
-        (id::CODEC_ID_TRUEHD, "TrueHD"),
-        (id::CODEC_ID_SPEEX, "Speex"),
-        (id::CODEC_ID_WMA, "WMA"),
-        (id::CODEC_ID_WAVPACK, "WavPack"),
-    ];
-    let name = names.iter().find(|it| it.0 == parameters.codec).map_or("of a form", |it| it.1);
-    if parameters.codec == id::CODEC_ID_OPUS && !cfg!(feature = "opus") {
-        return format!("{name}, which this build does not decode (it lacks the feature `opus`)");
-    }
-    let why = why.to_string();
-    match why.rsplit(": ").next() {
-        Some("unsupported audio codec") | None => format!("{name} that is not decoded"),
-        Some(why) => format!("{name} that is not decoded ({why})"),
     }
 }
 
