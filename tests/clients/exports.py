@@ -6,6 +6,7 @@ Usage: exports.py FOLDER, which holds t.vtt, t.srt and t.html.
 import json
 import pathlib
 import sys
+from html import unescape
 from html.parser import HTMLParser
 
 import srt
@@ -54,7 +55,7 @@ print(
                 {
                     "start": seconds(it.start),
                     "end": seconds(it.end),
-                    "text": it.text,
+                    "text": unescape(it.text),
                     "raw": it.raw_text,
                     "voice": it.voice,
                 }

@@ -16,6 +16,8 @@
 mod alsa;
 mod backup;
 mod bad_input;
+#[cfg(feature = "whisper")]
+mod batch;
 mod boards;
 mod browser;
 #[cfg(all(feature = "whisper", feature = "plugins"))]
@@ -29,6 +31,7 @@ mod defects;
 mod event_log;
 mod events;
 mod events_cli;
+mod exports;
 #[cfg(feature = "whisper")]
 mod formats;
 mod fuzz;

@@ -15,17 +15,17 @@ use serde_json::{Value, json};
 
 use crate::harness::{Setup, demo_model, fixture, panotti, read_wav, shared};
 
-fn command(args: &[&str]) -> Command {
+pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = panotti(&["transcribe", "--threads", "1", "--model"]);
     command.arg(demo_model()).args(args).stdin(Stdio::null());
     command
 }
 
-fn transcribe(args: &[&str], files: &[&Path]) -> Output {
+pub(crate) fn transcribe(args: &[&str], files: &[&Path]) -> Output {
     command(args).args(files).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -53,6 +53,7 @@ fn one_file_in_every_form() {
         ("json", "{\n", "\"start\""),
         ("srt", "1\n00:00:0", "-->"),
         ("vtt", "WEBVTT", "-->"),
+        ("html", "<!DOCTYPE html>\n", "<time "),
     ] {
         let output = transcribe(&["--format", form], &[&file]);
         let out = text(&output.stdout);

@@ -1,24 +1,24 @@
-//! Every form of audio but plain WAV, by symphonia. Owns choosing the track and its decoder, keeping the
-//! times that the container gives, and going on behind packets that are damaged.
+//! Every form of audio but plain WAV, by symphonia. Owns keeping the times that the container gives,
+//! and going on behind packets that are damaged; which track is heard is chosen in `track`.
 
-use std::{io, path::Path, sync::LazyLock};
+use std::{
+    fs::File,
+    io::{self, Seek as _, SeekFrom},
+    path::Path,
+};
 
 use symphonia::core::{
     audio::GenericAudioBufferRef,
-    codecs::{
-        CodecParameters,
-        audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions, well_known},
-        registry::CodecRegistry,
-    },
+    codecs::audio::AudioDecoder,
     errors::Error as Symphonia,
-    formats::{FormatOptions, FormatReader, Track, TrackFlags, probe::Hint},
-    io::{MediaSourceStream, MediaSourceStreamOptions},
+    formats::{FormatOptions, FormatReader, Track, probe::Hint},
+    io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions, ReadOnlySource},
     meta::MetadataOptions,
     packet::Packet,
     units::{Duration, TimeBase, Timestamp},
 };
 
-use super::{Error, MOST_CHANNELS, RATES_HZ, cut, seconds, sniff};
+use super::{Error, MOST_CHANNELS, RATES_HZ, cut, seconds, sniff, track::choose};
 use crate::audio::{SampleFormat, StreamFormat, wav::duration_ms};
 
 /// A hole in the times of packets up to this is the rounding of containers, ms.
@@ -29,14 +29,6 @@ const LONGEST_HOLE_MS: u64 = 3_600_000;
 const MOST_SILENCE_MS: u64 = 12 * 3_600_000;
 /// An end that comes so much before the announced one is not worth a word, ms.
 const NEGLIGIBLE_MS: u64 = 500;
-
-static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
-    let mut codecs = CodecRegistry::new();
-    symphonia::default::register_enabled_codecs(&mut codecs);
-    #[cfg(feature = "opus")]
-    codecs.register_audio_decoder::<symphonia_adapter_libopus::OpusDecoder>();
-    codecs
-});
 
 /// The sound of one file, packet by packet.
 pub(super) struct Media {
@@ -73,34 +65,39 @@ impl std::fmt::Debug for Media {
 impl Media {
     /// Opens the file at `path`, which begins with `start`, and decodes its first packet.
     pub(super) fn open(path: &Path, name: &str, start: &[u8]) -> Result<Self, Error> {
-        let failed = |source| Error::Read { file: name.to_owned(), source };
-        let file =
-            std::fs::File::open(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
-        let mut stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
-        let tag = id3_bytes(start);
-        if tag > 0 {
-            io::Seek::seek(&mut stream, io::SeekFrom::Start(tag)).map_err(failed)?;
+        let file = || File::open(path).map_err(|source| Error::Open { path: path.to_owned(), source });
+        match Self::read_from(Box::new(file()?), name, start) {
+            // MP4 and MKV refuse to begin when the file is shorter than they say; what is read from front to
+            // back begins.
+            Err(error @ Error::Damaged { .. }) => {
+                let stream = Box::new(ReadOnlySource::new(file()?));
+                Self::read_from(stream, name, start).map_err(|_| error)
+            }
+            opened => opened,
         }
-        let probed = symphonia::default::get_probe().probe(
-            &Hint::new(),
-            stream,
-            FormatOptions::default(),
-            MetadataOptions::default(),
-        );
-        let damaged = |what: &Symphonia| Error::Damaged { file: name.to_owned(), what: what.to_string() };
+    }
+
+    fn read_from(source: Box<dyn MediaSource>, name: &str, start: &[u8]) -> Result<Self, Error> {
+        let failed = |source| Error::Read { file: name.to_owned(), source };
+        let damaged = |what: &str| Error::Damaged { file: name.to_owned(), what: what.to_owned() };
+        let mut stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
+        let tag = id3_bytes(start);
+        if tag > 0 && stream.is_seekable() {
+            stream.seek(SeekFrom::Start(tag)).map_err(failed)?;
+        }
+        let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
+        let probed = symphonia::default::get_probe().probe(&Hint::new(), stream, format, metadata);
         let container = probed.map_err(|error| match error {
+            Symphonia::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => failed(error),
             Symphonia::Unsupported(_) if !sniff::begins_as_audio(start) => {
                 Error::NotAudio { file: name.to_owned(), start: start.escape_ascii().to_string() }
             }
-            Symphonia::Unsupported(_) => Error::Damaged {
-                file: name.to_owned(),
-                what: "there is no audio behind its beginning".into(),
-            },
-            Symphonia::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => failed(error),
-            Symphonia::IoError(_) => {
-                Error::Damaged { file: name.to_owned(), what: "it ends before its audio begins".into() }
+            _ if start.get(4..8) == Some(b"ftyp") => {
+                damaged("its index is missing or broken, as in a recording that was cut off")
             }
-            error => damaged(&error),
+            Symphonia::IoError(_) => damaged("it ends before its audio begins"),
+            Symphonia::Unsupported(_) => damaged("there is no audio behind its beginning"),
+            error => damaged(&error.to_string()),
         })?;
         let (track, decoder) = choose(container.as_ref(), name)?;
         let (id, time_base) = (track.id, track.time_base);
@@ -109,7 +106,7 @@ impl Media {
         let whole = info.time_base.zip(info.duration).and_then(|(base, it)| millis(base, it));
         let mut media = Self {
             origin_ms: info.time_base.map_or(0, |base| at_ms(base, info.start_ts)),
-            is_own_duration: own.is_some() && (container.tracks().len() == 1 || track.num_frames.is_some()),
+            is_own_duration: container.tracks().len() == 1 || track.num_frames.is_some(),
             duration_ms: own.or(whole),
             container,
             track: id,
@@ -127,11 +124,10 @@ impl Media {
         };
         media.next_packet()?;
         match media.fault.take() {
-            Some(what) if media.decoded.is_empty() => Err(Error::Damaged { file: name.to_owned(), what }),
-            _ if media.decoded.is_empty() && media.damaged_packets > 0 => Err(Error::Damaged {
-                file: name.to_owned(),
-                what: format!("none of its {} packets can be decoded", media.damaged_packets),
-            }),
+            Some(what) if media.decoded.is_empty() => Err(damaged(&what)),
+            _ if media.decoded.is_empty() && media.damaged_packets > 0 => {
+                Err(damaged(&format!("none of its {} packets can be decoded", media.damaged_packets)))
+            }
             fault => {
                 media.fault = fault;
                 Ok(media)
@@ -261,61 +257,6 @@ impl Media {
             self.added_ms += hole_ms;
             self.silence = hole_ms * u64::from(format.rate_hz) / 1000;
         }
-    }
-}
-
-/// The track that players would play first, of those that can be decoded.
-fn choose<'a>(
-    container: &'a dyn FormatReader,
-    name: &str,
-) -> Result<(&'a Track, Box<dyn AudioDecoder>), Error> {
-    let mut tracks: Vec<_> = container
-        .tracks()
-        .iter()
-        .filter_map(|track| match &track.codec_params {
-            Some(CodecParameters::Audio(parameters)) => Some((track, parameters)),
-            _ => None,
-        })
-        .collect();
-    tracks.sort_by_key(|(track, _)| !track.flags.contains(TrackFlags::DEFAULT));
-    let mut error = Error::Silent { file: name.to_owned() };
-    for (track, parameters) in tracks {
-        let mut parameters = parameters.clone();
-        if parameters.codec == well_known::CODEC_ID_OPUS {
-            // Opus always decodes to this; containers may give the rate before it was encoded.
-            parameters.sample_rate = Some(48_000);
-        }
-        match CODECS.make_audio_decoder(&parameters, &AudioDecoderOptions::default()) {
-            Ok(decoder) => return Ok((track, decoder)),
-            Err(why) => error = Error::Codec { file: name.to_owned(), codec: codec(&parameters, &why) },
-        }
-    }
-    Err(error)
-}
-
-/// What the sound is, and why it is not decoded.
-fn codec(parameters: &AudioCodecParameters, why: &Symphonia) -> String {
-    use well_known as id;
-    let names = [
-        (id::CODEC_ID_OPUS, "Opus"),
-        (id::CODEC_ID_AAC, "AAC of a kind"),
-        (id::CODEC_ID_AC3, "AC-3"),
-        (id::CODEC_ID_EAC3, "E-AC-3"),
-        (id::CODEC_ID_AC4, "AC-4"),
-        (id::CODEC_ID_DCA, "DTS"),
-        (id::CODEC_ID_TRUEHD, "TrueHD"),
-        (id::CODEC_ID_SPEEX, "Speex"),
-        (id::CODEC_ID_WMA, "WMA"),
-        (id::CODEC_ID_WAVPACK, "WavPack"),
-    ];
-    let name = names.iter().find(|it| it.0 == parameters.codec).map_or("of a form", |it| it.1);
-    if parameters.codec == id::CODEC_ID_OPUS && !cfg!(feature = "opus") {
-        return format!("{name}, which this build does not decode (it lacks the feature `opus`)");
-    }
-    let why = why.to_string();
-    match why.rsplit(": ").next() {
-        Some("unsupported audio codec") | None => format!("{name} that is not decoded"),
-        Some(why) => format!("{name} that is not decoded ({why})"),
     }
 }
 

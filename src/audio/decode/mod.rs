@@ -7,6 +7,7 @@ mod media;
 mod sniff;
 #[cfg(test)]
 mod tests;
+mod track;
 
 use std::{
     fs::File,

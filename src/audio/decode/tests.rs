@@ -12,7 +12,9 @@ fn fixture() -> PathBuf {
 }
 
 /// All frames, their format and what is missing.
-fn decoded(bytes: &[u8]) -> Result<(Vec<f32>, Option<StreamFormat>, Option<String>), Error> {
+type Decoded = (Vec<f32>, Option<StreamFormat>, Option<String>);
+
+fn decoded(bytes: &[u8]) -> Result<Decoded, Error> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a");
     std::fs::write(&path, bytes).unwrap();

@@ -102,8 +102,8 @@ impl Args {
     }
 }
 
-/// Transcribes every file; the exit code is 0 only if all of them worked. A file that is damaged has worked
-/// when something could be heard in it: what is missing is told.
+/// Transcribes every file; the exit code is 0 only if all of them worked. A file that is damaged has worked:
+/// what can be heard is written down, and what is missing is told.
 ///
 /// # Errors
 /// What cannot work at all: the model, or where to write to.

@@ -45,10 +45,13 @@ async fn a_life() {
         ("md", "text/markdown; charset=utf-8", "Weekly 2"),
         ("srt", "application/x-subrip; charset=utf-8", "00:00:00,000 --> "),
         ("vtt", "text/vtt; charset=utf-8", "WEBVTT"),
+        ("html", "text/html; charset=utf-8", "<!DOCTYPE html>"),
     ] {
         let answer = it.ask(&format!("GET /recordings/{id}/transcript?format={format}"), "").await;
         assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, kind));
-        let name = format!("attachment; filename=\"{id}.{format}\"");
+        // A page is looked at, the rest is kept.
+        let how = if format == "html" { "inline" } else { "attachment" };
+        let name = format!("{how}; filename=\"{id}.{format}\"");
         assert_eq!(answer.header("content-disposition"), name);
         assert!(String::from_utf8(answer.bytes).unwrap().contains(has), "{format}");
     }

@@ -298,7 +298,7 @@ mod tests {
             label in proptest::option::of("[A-Za-z ]{1,30}"),
         ) {
             let segment = said(label.as_deref(), &words.join(" "), each_ms);
-            let cues = cues(&[segment.clone()], true);
+            let cues = cues(std::slice::from_ref(&segment), true);
             let bare = |text: &str| text.chars().filter(|it| !it.is_whitespace()).collect::<String>();
             let shown: String = cues.iter().flat_map(|it| &it.lines).map(|it| bare(it)).collect();
             prop_assert_eq!(shown, bare(&segment.text));
