@@ -40,7 +40,7 @@ pub(in super::super) struct ModelList {
 }
 
 /// Lists the model in use, by its own name and as `whisper-1`.
-#[utoipa::path(get, path = "/v1/models", operation_id = "list_models", tag = "openai", responses(
+#[utoipa::path(get, path = "/v1/models", operation_id = "openai_list_models", tag = "openai", responses(
     (status = 200, description = "The models.", body = ModelList),
     (status = 401, description = "The key is missing or not valid.", body = OpenAiError),
     (status = 429, description = "Too many wrong keys came from this address; `Retry-After` says how long to wait.", body = OpenAiError),
@@ -50,7 +50,7 @@ pub(in super::super) async fn list(extract::State(shared): State) -> Json<ModelL
 }
 
 /// One model.
-#[utoipa::path(get, path = "/v1/models/{model}", operation_id = "get_model", tag = "openai",
+#[utoipa::path(get, path = "/v1/models/{model}", operation_id = "openai_get_model", tag = "openai",
     params(("model" = String, Path, description = "Its name")), responses(
     (status = 200, description = "The model.", body = Model),
     (status = 401, description = "The key is missing or not valid.", body = OpenAiError),

@@ -135,7 +135,7 @@ pub struct RecordingUpdated {
     /// Whatever else is known of the meeting now.
     pub metadata: Map<String, Value>,
     /// What speakers are called now, by the label they had.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub speakers: BTreeMap<String, String>,
 }
 
