@@ -17,6 +17,7 @@ mod hints;
 mod lane;
 mod listener;
 pub mod model;
+mod music;
 mod offline;
 mod scripted;
 mod segmenter;

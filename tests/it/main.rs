@@ -32,6 +32,8 @@ mod fuzz;
 mod harness;
 mod keys;
 mod killed;
+#[cfg(feature = "whisper")]
+mod live_captions;
 #[cfg(not(feature = "plugin-example"))]
 mod no_plugins;
 #[cfg(feature = "systemd")]

@@ -13,7 +13,6 @@ use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 use super::*;
 use crate::{
     audio::{SampleFormat, StreamFormat},
-    config,
     live::Change,
     pipeline::queue::Live as Heard,
     recordings::{Command, NewRecording, Patch},
@@ -51,7 +50,7 @@ fn bench() -> Bench {
     let queue = Arc::new(Queue::new(Duration::from_secs(1), status.clone()));
     let scribe = Scribe {
         transcription: Transcription::default(),
-        vad: config::Vad::default(),
+        vad: Vad::default(),
         models_dir: dir.path().into(),
         queue: queue.clone(),
         recordings: recordings.clone(),
