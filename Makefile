@@ -1,5 +1,5 @@
 # A thin face: each target does its own set-up on a fresh Debian or Ubuntu, then calls cargo.
-.PHONY: demo test features bench bench-log crash setup setup-test
+.PHONY: demo test features bench bench-live bench-log crash setup setup-test
 SHELL := /bin/bash
 # A cargo that `setup` just installed is not yet on the PATH of this shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -32,6 +32,11 @@ bench: setup
 crash: export PANOTTI_CRASH_ROUNDS ?= 5000
 crash: setup
 	cargo test --locked --workspace --test it -- --nocapture --test-threads=1 sigkill_at_any_instant
+
+# Captions in real time through ALSA: word errors, how soon they come, what they cost. WHISPER_CPP=path (a built
+# tree) has its server do the same.
+bench-live: setup
+	cargo bench --locked --bench live
 
 # Without whisper.cpp, which the log does not need. FULL=1 goes on to 10 million events.
 bench-log: setup

@@ -8,17 +8,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Sentence, median, row, seconds, service::THREADS};
+use crate::common::{Sentence, THREADS, median, row, seconds};
 
 const PORT: u16 = 54_790;
 
-/// Compares when `WHISPER_CPP` names a built tree (`build/bin/whisper-cli`, `build/bin/whisper-server`).
-pub(crate) fn compare(meeting: &Path, sentences: &[Sentence], model: &Path) {
-    let Some(tree) = std::env::var_os("WHISPER_CPP").map(PathBuf::from) else { return };
-    let program = |name: &str| tree.join("build/bin").join(name);
+/// A program of the built tree that `WHISPER_CPP` names.
+fn program(name: &str) -> Option<PathBuf> {
+    let tree = std::env::var_os("WHISPER_CPP").map(PathBuf::from)?;
+    Some(tree.join("build/bin").join(name))
+}
+
+/// A whole file, by its command line.
+pub(crate) fn files(meeting: &Path, model: &Path) {
+    let Some(cli) = program("whisper-cli") else { return };
     let length_s = f64::from(hound::WavReader::open(meeting).unwrap().duration()) / 16_000.0;
     for threads in ["1", "2"] {
-        let mut command = Command::new(program("whisper-cli"));
+        let mut command = Command::new(&cli);
         command.args(["-nt", "-np", "-t", threads, "-m"]).arg(model).arg("-f").arg(meeting);
         let factor = seconds(&mut command) / length_s;
         row(
@@ -26,7 +31,12 @@ pub(crate) fn compare(meeting: &Path, sentences: &[Sentence], model: &Path) {
             &format!("{factor:.3} of real time"),
         );
     }
-    let mut server = Command::new(program("whisper-server"))
+}
+
+/// Sentence by sentence, by its server.
+pub(crate) fn server(meeting: &Path, sentences: &[Sentence], model: &Path) {
+    let Some(server) = program("whisper-server") else { return };
+    let mut server = Command::new(server)
         .args(["-t", THREADS, "--port", &PORT.to_string(), "-m"])
         .arg(model)
         .stdout(Stdio::null())

@@ -15,9 +15,9 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::common::THREADS;
+
 const KEY: &str = "benchmark";
-/// Threads for Whisper in every service, ours and the peer's.
-pub(crate) const THREADS: &str = "1";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A service of its own, in a directory of its own; killed when dropped.

@@ -17,6 +17,8 @@ mod hints;
 mod lane;
 mod listener;
 pub mod model;
+#[cfg(feature = "whisper")]
+mod music;
 mod offline;
 mod scripted;
 mod segmenter;

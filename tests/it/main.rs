@@ -39,6 +39,8 @@ mod harness;
 mod keys;
 mod killed;
 mod live;
+#[cfg(feature = "whisper")]
+mod live_captions;
 mod live_page;
 mod mirror;
 #[cfg(feature = "whisper")]

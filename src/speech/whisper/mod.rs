@@ -8,6 +8,8 @@ mod enabled;
 mod languages;
 #[cfg(feature = "whisper")]
 mod log;
+#[cfg(all(test, feature = "whisper"))]
+mod nothing_tests;
 #[cfg(feature = "whisper")]
 mod params;
 #[cfg(feature = "whisper")]

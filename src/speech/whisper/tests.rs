@@ -3,18 +3,23 @@
 
 use std::path::{Path, PathBuf};
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use super::{quality::*, words::*, *};
 use crate::{
     audio::WavReader,
     config,
-    speech::{Effort, How, Transcriber, Utterance, Word},
+    speech::{Effort, Hints, How, TranscribeError, Transcriber, Utterance, Word},
 };
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-fn transcriber() -> WhisperTranscriber {
+pub(super) fn transcriber() -> WhisperTranscriber {
     let config = config::Transcription { threads: Some(1), ..config::Transcription::default() };
     WhisperTranscriber::load(&fixture("panotti-demo.en-q5_1.bin"), &config).unwrap()
 }
@@ -131,4 +136,113 @@ fn circles_are_seen() {
     ] {
         assert_eq!(repeats(&spoken(text)), want, "{text}");
     }
+}
+
+#[test]
+fn compression_tells_circles_that_are_no_exact_repeats() {
+    let circle = "and the one and the two and the one and the three and the one and the two and the four and the \
+                  one and the two and the three and the one and the two";
+    assert!(compression_ratio(circle) > 2.4, "{}", compression_ratio(circle));
+    let manifest = std::fs::read_to_string(fixture("speech/meeting-0.txt")).unwrap();
+    assert!(compression_ratio(&manifest) < 2.4, "{}", compression_ratio(&manifest));
+    assert_eq!(compression_ratio(""), 0.0);
+    // As Python has it: len(text) / len(zlib.compress(text)).
+    assert!((compression_ratio(&"ha ".repeat(40)) - 120.0 / 13.0).abs() < 2.0);
+}
+
+#[test]
+fn a_hearing_that_nobody_wants_is_given_up() {
+    let mut it = transcriber();
+    let utterance = Utterance { start_sample: 0, samples: samples("meeting_picked.wav")[..320_000].to_vec() };
+    let abandoned = How::of(Effort::Final);
+    abandoned.abandon.store(true, Ordering::Relaxed);
+    let answer = it.transcribe(&utterance, &abandoned);
+    assert!(matches!(answer, Err(TranscribeError::Abandoned)), "{answer:?}");
+
+    // On the way: whisper.cpp itself is what stops, since `transcribe` looks only before it begins.
+    let how = How::of(Effort::Final);
+    let (abandon, has_begun) = (how.abandon.clone(), Arc::new(AtomicBool::new(false)));
+    let begun = has_begun.clone();
+    let stopper = std::thread::spawn(move || {
+        while !begun.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        // Past the look at the beginning, long before the end of twenty seconds with five beams.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        abandon.store(true, Ordering::Relaxed);
+    });
+    has_begun.store(true, Ordering::Release);
+    let answer = it.transcribe(&utterance, &how);
+    stopper.join().unwrap();
+    assert!(matches!(answer, Err(TranscribeError::Abandoned)), "{answer:?}");
+
+    // It works on as before.
+    let utterance = Utterance { start_sample: 0, samples: samples("ex01.wav") };
+    let first = transcriber().transcribe(&utterance, &How::of(Effort::Live)).unwrap();
+    assert_eq!(it.transcribe(&utterance, &How::of(Effort::Live)).unwrap(), first);
+    assert!(!first.is_empty());
+}
+
+#[test]
+fn an_english_model_writes_english_whatever_is_asked() {
+    let mut it = transcriber();
+    assert_eq!((it.language(), it.languages()), ("en".into(), vec!["en".into()]));
+    let utterance = Utterance { start_sample: 0, samples: samples("ex01.wav") };
+    let plain = it.transcribe(&utterance, &How::of(Effort::Live)).unwrap();
+    for language in ["en", "English", "de", "tlh", "\0"] {
+        let hints = Hints { language: Some(language.into()), prompt: None };
+        let how = How { hints: hints.into(), ..How::of(Effort::Live) };
+        assert_eq!(it.transcribe(&utterance, &how).unwrap(), plain, "{language:?}");
+        assert_eq!(it.heard_language(), None);
+    }
+}
+
+#[test]
+fn languages_have_codes_and_names() {
+    for (given, code) in
+        [("de", Some("de")), (" German ", Some("de")), ("EN", Some("en")), ("yue", Some("yue"))]
+    {
+        assert_eq!(languages::code(given), code, "{given}");
+    }
+    for none in ["auto", "", "klingon", "d\0e"] {
+        assert_eq!(languages::code(none), None, "{none:?}");
+    }
+    assert!(languages::all().count() > 90 && languages::all().all(|it| languages::code(it) == Some(it)));
+}
+
+#[test]
+fn a_prompt_is_cut_at_a_word_and_keeps_its_end() {
+    log_to_tracing();
+    let context = whisper_rs::WhisperContext::new_with_params(
+        fixture("panotti-demo.en-q5_1.bin"),
+        whisper_rs::WhisperContextParameters::default(),
+    )
+    .unwrap();
+    let told = |most| {
+        let tokens = prompt::tokens(&context, "Minutes of yesterday. Anna Berg, Sam Lee.", most);
+        assert!(tokens.len() <= most);
+        let bytes = tokens.iter().flat_map(|it| context.token_to_bytes(*it).unwrap().to_vec());
+        String::from_utf8(bytes.collect()).unwrap()
+    };
+    let whole = " Minutes of yesterday. Anna Berg, Sam Lee.";
+    assert_eq!(told(223), whole);
+    for most in 1..20 {
+        let text = told(most);
+        let starts_a_word = text.starts_with(' ') || most < 3;
+        assert!(whole.ends_with(&text) && starts_a_word, "{most}: {text:?}");
+    }
+    // What comes in may be anything.
+    for text in ["", "\u{1F600}", "ab".repeat(2000).as_str(), "äöü—"] {
+        prompt::tokens(&context, text, 223);
+    }
+    let config = config::Transcription {
+        initial_prompt: Some("About boats.".into()),
+        hot_words: vec!["Panotti".into(), " ".into(), "ALSA".into()],
+        ..config::Transcription::default()
+    };
+    let hints = Hints { prompt: Some("Kiosk\0.".into()), ..Hints::default() };
+    assert_eq!(prompt::text(&config, &hints).as_deref(), Some("About boats. Panotti, ALSA. Kiosk."));
+    assert_eq!(prompt::text(&config::Transcription::default(), &Hints::default()), None);
+    let long = Hints { prompt: Some("word ".repeat(10_000)), ..Hints::default() };
+    assert!(prompt::text(&config, &long).unwrap().len() <= 4000);
 }
