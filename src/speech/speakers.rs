@@ -129,7 +129,7 @@ fn unnamed(number: usize) -> String {
 pub fn keep_names(segments: &mut [Segment], before: &[Segment], is_fixed: impl Fn(&str) -> bool) {
     let free = |it: &&Segment| it.speaker.as_deref().is_some_and(|label| !is_fixed(label));
     let mut shared: BTreeMap<(String, String), u64> = BTreeMap::new();
-    for new in segments.iter().map(|it| &*it).filter(free) {
+    for new in segments.iter().filter(free) {
         for old in before.iter().filter(free) {
             let ms = new.end_ms.min(old.end_ms).saturating_sub(new.start_ms.max(old.start_ms));
             if let (Some(new), Some(old), 1..) = (&new.speaker, &old.speaker, ms) {
@@ -146,8 +146,7 @@ pub fn keep_names(segments: &mut [Segment], before: &[Segment], is_fixed: impl F
         }
     }
     let known: Vec<String> = before.iter().filter_map(|it| it.speaker.clone()).collect();
-    let labels: Vec<String> =
-        segments.iter().map(|it| &*it).filter(free).filter_map(|it| it.speaker.clone()).collect();
+    let labels: Vec<String> = segments.iter().filter(free).filter_map(|it| it.speaker.clone()).collect();
     for label in labels {
         if names.contains_key(&label) {
             continue;
