@@ -21,7 +21,7 @@ export GGML_NATIVE = "OFF"
 
 CARGO_BUILD_FLAGS += "--package panotti --bin panotti --no-default-features"
 
-PACKAGECONFIG ??= "alsa demo diarizer io-uring memory-accounting plugins systemd whisper"
+PACKAGECONFIG ??= "alsa demo diarizer io-uring memory-accounting opus plugins systemd whisper"
 PACKAGECONFIG[alsa] = "--features alsa,,alsa-lib"
 # CUDA's own dependencies come with meta-tegra, in dynamic-layers.
 PACKAGECONFIG[cuda] = "--features cuda"
@@ -29,6 +29,7 @@ PACKAGECONFIG[demo] = "--features demo"
 PACKAGECONFIG[diarizer] = "--features diarizer"
 PACKAGECONFIG[io-uring] = "--features io-uring"
 PACKAGECONFIG[memory-accounting] = "--features memory-accounting"
+PACKAGECONFIG[opus] = "--features opus,,cmake-native"
 PACKAGECONFIG[plugins] = "--features plugins"
 PACKAGECONFIG[systemd] = "--features systemd,,systemd"
 PACKAGECONFIG[vulkan] = "--features vulkan,,vulkan-headers vulkan-loader glslang-native shaderc-native"
