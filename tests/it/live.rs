@@ -145,8 +145,12 @@ async fn a_hundred_look_at_one_meeting() {
     for it in looking {
         seen.push(it.await.unwrap());
     }
+    // What is made of the first meeting may still come while they come.
+    for (lasting, _) in &mut seen {
+        let of_this = lasting.iter().position(|it| it["name"] == "recording.started").unwrap();
+        lasting.drain(..of_this);
+    }
     let expected = in_the_log(&panotti, &seen[0].0[0], seen[0].0.last().unwrap()).await;
-    assert_eq!(expected[0]["name"], "recording.started");
     assert!(expected.iter().filter(|it| it["name"] == "caption.published").count() >= 3, "{expected:#?}");
     for (lasting, _) in &seen {
         assert_eq!(*lasting, expected);
