@@ -31,7 +31,7 @@
 //! # Invariants
 //! - The capture thread takes no lock, allocates nothing and never waits for anybody.
 //! - An event that was acknowledged is on disk. Only the thread "log" writes to LMDB.
-//! - A final caption never waits for a partial one; no caption ever costs audio.
+//! - A final caption waits for at most one encoder pass of a partial one; no caption ever costs audio.
 //! - `pipeline` and `http` never name each other: they meet in `recordings`, `event_log` and `status`.
 //! - tokio runs HTTP and the event bus; audio and speech run on threads of their own.
 //! - Nothing leaves the box unless its owner turns that on; where to is in the permissions of a plugin.

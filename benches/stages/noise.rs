@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, ops::ControlFlow, path::Path, sync::atomic:
 
 use panotti::{
     config,
-    speech::{Hints, Segment, TrackInput, Transcriber, load, transcribe_files, word_error_rate},
+    speech::{Hints, Segment, TrackInput, Transcriber, load, transcribe_tracks, word_error_rate},
 };
 use panotti_noise_reduction::{Config, Task, clean};
 
@@ -96,5 +96,8 @@ pub(crate) fn run() {
 fn said(path: &Path, transcriber: &mut dyn Transcriber) -> String {
     let track = TrackInput { files: vec![path.to_owned()], ..TrackInput::default() };
     let go_on = &mut |_, _: &[Segment]| ControlFlow::Continue(());
-    transcribe_files(&[track], &Hints::default(), &config::Vad::default(), transcriber, go_on).unwrap().text()
+    transcribe_tracks(&[track], &Hints::default(), &config::Vad::default(), transcriber, go_on)
+        .unwrap()
+        .transcript
+        .text()
 }

@@ -3,6 +3,7 @@
 
 mod board;
 mod check;
+mod choices;
 mod cores;
 mod keys;
 mod languages;
@@ -13,6 +14,7 @@ pub(crate) mod yaml;
 
 pub use board::{BOARDS, Board, Build, Facts, Line, Microphone, Thermal, microphones};
 pub(crate) use check::nearest;
+pub use choices::{Durability, LogFormat, RecordBackend, TellApart};
 pub use cores::cores;
 pub use keys::{KEYS, Key, Kind};
 pub use languages::language_name;
@@ -81,18 +83,6 @@ pub struct Events {
     pub hard_limit_mib: u64,
 }
 
-/// What an acknowledged event has survived.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Durability {
-    /// It is on the disk: neither a crash nor a power cut takes it away.
-    #[default]
-    EveryCommit,
-    /// A crash of the program takes nothing away; a power cut may undo the last commit, which is a few
-    /// milliseconds of events. The log stays whole.
-    LastCommitAtRisk,
-}
-
 /// Copies of the event log: events, recordings' metadata, keys, plugins' state. Audio is not among it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -157,32 +147,6 @@ pub struct Record {
     pub segment_seconds: u32,
     /// What is written reaches the disk at least this often, in ms; the most a power cut can take.
     pub sync_ms: u32,
-}
-
-/// Where voices on one microphone are told apart: `Speaker 1` and so on. Channels with a label of their own
-/// have one speaker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TellApart {
-    /// Nowhere.
-    Off,
-    /// In transcripts, when all was heard.
-    Final,
-    /// Also in captions, where the first seconds of a new voice are often given to another.
-    Live,
-}
-
-/// Which system interface writes the audio.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RecordBackend {
-    /// io_uring where the kernel lets us, ordinary writes elsewhere.
-    #[default]
-    Auto,
-    /// io_uring or an error.
-    IoUring,
-    /// Ordinary writes.
-    Plain,
 }
 
 /// How speech is found. The names are those of whisper.cpp.
@@ -256,17 +220,6 @@ pub struct Logging {
     pub level: String,
     /// How lines look when journald does not take them.
     pub format: LogFormat,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 impl Default for Storage {

@@ -225,9 +225,10 @@ impl Patch {
         if let Some(attendees) = self.attendees {
             recording.attendees = checked_attendees(&attendees)?;
         }
-        for (label, name) in self.speakers.unwrap_or_default() {
-            rename(&mut recording.speakers, &label, &checked_speaker(&label, &name)?);
-        }
+        let new = self.speakers.unwrap_or_default().into_iter();
+        let new: Result<_, _> =
+            new.map(|(label, name)| checked_speaker(&label, &name).map(|name| (label, name))).collect();
+        rename(&mut recording.speakers, &new?);
         if recording.speakers.len() > MOST_SPEAKERS {
             return Err(Error::Invalid(format!("`speakers` has over {MOST_SPEAKERS} names")));
         }
@@ -263,12 +264,20 @@ fn checked_attendees(attendees: &[String]) -> Result<Vec<String>, Error> {
     }
 }
 
-/// Calls whoever is called `label` now `name`; without a name, as before anybody gave one.
-fn rename(names: &mut BTreeMap<String, String>, label: &str, name: &str) {
-    for known in names.values_mut().filter(|it| it.as_str() == label) {
-        name.clone_into(known);
+/// Calls everybody as `new` has it, by what they are called now; without a name, as before anybody gave one.
+/// All at once, so that two may swap their names.
+fn rename(names: &mut BTreeMap<String, String>, new: &BTreeMap<String, String>) {
+    let before = std::mem::take(names);
+    for (label, name) in new {
+        // Where one label is another's present name, the name is meant.
+        if !before.contains_key(label) || before.values().all(|it| it != label) {
+            names.insert(label.clone(), name.clone());
+        }
     }
-    names.insert(label.to_owned(), name.to_owned());
+    for (label, name) in before {
+        let name = new.get(&name).unwrap_or(&name).clone();
+        names.entry(label).or_insert(name);
+    }
     names.retain(|label, name| !name.is_empty() && name != label);
 }
 
@@ -297,7 +306,7 @@ mod tests {
     fn a_name_is_for_whoever_is_called_so_now() {
         let mut names = BTreeMap::new();
         let mut name = |label: &str, name: &str| {
-            rename(&mut names, label, name);
+            rename(&mut names, &BTreeMap::from([(label.to_owned(), name.to_owned())]));
             names.iter().map(|(label, name)| format!("{label} = {name}")).collect::<Vec<_>>().join(", ")
         };
         assert_eq!(name("Speaker 1", "Anna"), "Speaker 1 = Anna");
@@ -305,5 +314,26 @@ mod tests {
         assert_eq!(name("Anna", "Berta"), "Anna = Berta, Speaker 1 = Berta");
         assert_eq!(name("Speaker 2", "Speaker 2"), "Anna = Berta, Speaker 1 = Berta");
         assert_eq!(name("Berta", ""), "");
+    }
+
+    #[test]
+    fn names_are_swapped_and_swapped_back() {
+        let pairs = |of: &[(&str, &str)]| {
+            of.iter().map(|(label, name)| ((*label).to_owned(), (*name).to_owned())).collect()
+        };
+        let named: BTreeMap<String, String> = pairs(&[("Speaker 1", "Anna"), ("Speaker 2", "Berta")]);
+        let swap = pairs(&[("Anna", "Berta"), ("Berta", "Anna")]);
+        let mut names = named.clone();
+        rename(&mut names, &swap);
+        // What was captioned as Anna and Berta is meant too.
+        let swapped: BTreeMap<_, _> =
+            swap.clone().into_iter().chain(pairs(&[("Speaker 1", "Berta"), ("Speaker 2", "Anna")])).collect();
+        assert_eq!(names, swapped);
+        rename(&mut names, &swap);
+        assert_eq!(names, named);
+        let mut unnamed = BTreeMap::new();
+        let swap = pairs(&[("Speaker 1", "Speaker 2"), ("Speaker 2", "Speaker 1")]);
+        rename(&mut unnamed, &swap);
+        assert_eq!(unnamed, swap);
     }
 }

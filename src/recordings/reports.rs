@@ -1,7 +1,7 @@
 //! What the pipeline reports about recordings. Owns how a report changes a recording; leaves when to
 //! report to `pipeline`.
 
-use std::sync::PoisonError;
+use std::{collections::BTreeMap, sync::PoisonError};
 
 use jiff::Timestamp;
 use panotti_sdk::{Filter, names, payloads};
@@ -17,7 +17,13 @@ impl Recordings {
     pub fn caption(&self, id: &str, segment: &Segment) -> Result<(), Error> {
         let recording = self.get(id)?;
         let mut segment = segment.clone();
-        segment.speaker = segment.speaker.map(|label| recording.speaker(&label).to_owned());
+        if let Some(label) = &mut segment.speaker {
+            let name = recording.speaker(label);
+            // Where names were swapped, the name is also a label, of somebody else.
+            if recording.speaker(name) == name {
+                *label = name.to_owned();
+            }
+        }
         let caption = payloads::CaptionPublished { recording_id: recording.id.clone(), segment };
         self.tell(self.0.store.event(names::CAPTION_PUBLISHED, &recording, &caption, Cause::Start)?)
     }
@@ -135,11 +141,21 @@ impl Recordings {
     pub fn keep_names(&self, id: &str, transcript: &mut Transcript) -> Result<(), Error> {
         let recording = self.get(id)?;
         let captions = self.0.captions(&recording)?.unwrap_or_default();
+        // Two labels with one name are one speaker; the first stands for both.
+        let mut labels: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut before = captions.segments.clone();
+        for (segment, caption) in before.iter_mut().zip(&captions.segments) {
+            if let Some(label) = &caption.speaker {
+                let label = *labels.entry(recording.speaker(label)).or_insert(label);
+                segment.speaker = Some(label.to_owned());
+            }
+        }
         let is_fixed = |label: &str| {
             let of_track = |it: &Track| it.label.as_deref() == Some(label);
             recording.labels.iter().any(|it| it == label) || recording.tracks.iter().any(of_track)
         };
-        keep_names(&mut transcript.segments, &captions.segments, is_fixed);
+        let is_named = |label: &str| recording.speakers.iter().any(|(of, name)| of == label || name == label);
+        keep_names(&mut transcript.segments, &before, is_fixed, is_named);
         Ok(())
     }
 }

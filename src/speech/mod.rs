@@ -33,7 +33,7 @@ pub use error::Error;
 pub use hints::{Hints, meeting_prompt};
 pub use lane::Lane;
 pub use listener::Listener;
-pub use offline::{Progress, TrackInput, Written, transcribe_files, transcribe_tracks};
+pub use offline::{Progress, TrackInput, Written, transcribe_tracks};
 pub use panotti_sdk::transcript::{Header, Segment, Transcript, TranscriptFormat, Word};
 pub use scripted::ScriptedTranscriber;
 pub use segmenter::Segmenter;

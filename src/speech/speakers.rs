@@ -124,9 +124,14 @@ fn unnamed(number: usize) -> String {
 
 /// Calls the speakers of `segments` as they were called in `before`, an earlier hearing of the same meeting,
 /// so that a name once given stays with its voice: they are paired by the time they share, longest first.
-/// Who was not there before gets a number that is free. Labels for which `is_fixed` holds, those of channels,
-/// are neither changed nor given.
-pub fn keep_names(segments: &mut [Segment], before: &[Segment], is_fixed: impl Fn(&str) -> bool) {
+/// Who was not there before gets a number that is free, and not one for which `is_named` holds: that name is
+/// another's. Labels for which `is_fixed` holds, those of channels, are neither changed nor given.
+pub fn keep_names(
+    segments: &mut [Segment],
+    before: &[Segment],
+    is_fixed: impl Fn(&str) -> bool,
+    is_named: impl Fn(&str) -> bool,
+) {
     let free = |it: &&Segment| it.speaker.as_deref().is_some_and(|label| !is_fixed(label));
     let mut shared: BTreeMap<(String, String), u64> = BTreeMap::new();
     for new in segments.iter().filter(free) {
@@ -151,7 +156,9 @@ pub fn keep_names(segments: &mut [Segment], before: &[Segment], is_fixed: impl F
         if names.contains_key(&label) {
             continue;
         }
-        let is_free = |it: &String| !known.contains(it) && !names.values().any(|taken| taken == it);
+        let is_free = |it: &String| {
+            !known.contains(it) && !names.values().any(|taken| taken == it) && !is_fixed(it) && !is_named(it)
+        };
         if let Some(name) = (0..).map(unnamed).find(is_free) {
             names.insert(label, name);
         }
@@ -218,10 +225,15 @@ mod tests {
             said(5000, 6000, "Speaker 4"),
             said(500, 2500, "Remote"),
         ];
-        keep_names(&mut settled, &live, |it| it == "Remote");
+        keep_names(&mut settled, &live, |it| it == "Remote", |_| false);
         let names: Vec<_> = settled.iter().filter_map(|it| it.speaker.as_deref()).collect();
         assert_eq!(names, ["Speaker 1", "Anna", "Speaker 2", "Speaker 3", "Remote"]);
-        keep_names(&mut settled, &[], |_| true);
+        keep_names(&mut settled, &[], |_| true, |_| false);
         assert_eq!(settled[1].speaker.as_deref(), Some("Anna"));
+        // Numbers that are a channel's, or that somebody has named, are not given to others.
+        let mut new = [said(0, 400, "Speaker 1"), said(400, 900, "Speaker 2")];
+        keep_names(&mut new, &[], |it| it == "Speaker 3", |it| it == "Speaker 1" || it == "Speaker 5");
+        let names: Vec<_> = new.iter().filter_map(|it| it.speaker.as_deref()).collect();
+        assert_eq!(names, ["Speaker 2", "Speaker 4"]);
     }
 }

@@ -202,10 +202,14 @@ impl AudioTranscriptionLocal {
         let id = &job.ended.recording_id;
         let (mut written, mut problems) = (Vec::new(), Vec::new());
         let mut cleaned = cleaned;
+        let mut unlabelled = 0;
         for track in &job.ended.tracks {
             // What is cleaned is the first microphone.
             let cleaned = if track.source == TrackSource::Microphone { cleaned.take() } else { None };
-            match self.track(id, track, cleaned).await {
+            unlabelled += u32::from(given_label(track).is_none());
+            // The voices of each would be numbered from 1, and those of two tracks taken for the same.
+            let speaker = if unlabelled < 2 { given_label(track) } else { Some(label(track)) };
+            match self.track(id, track, speaker, cleaned).await {
                 Ok(one) => written.push(one),
                 // The recording has no transcript then, and nobody waits for one.
                 Err(ContextError::Deleted | ContextError::NoModel) => {
@@ -250,6 +254,7 @@ impl AudioTranscriptionLocal {
         &self,
         id: &str,
         track: &Track,
+        speaker: Option<String>,
         cleaned: Option<PathBuf>,
     ) -> Result<Written, ContextError> {
         let recordings = self.context.recordings()?;
@@ -265,7 +270,7 @@ impl AudioTranscriptionLocal {
         };
         let audio = |files| AudioTrack {
             files,
-            label: track.label.clone(),
+            label: speaker.clone(),
             channel_labels: track.channel_labels.clone(),
         };
         let heard = self.context.transcribe(id, vec![audio(files)]).await;
@@ -302,8 +307,12 @@ fn label(track: &Track) -> String {
         TrackSource::Microphone => "Microphone",
         TrackSource::System => "System",
     };
-    let label = track.label.as_deref().map(str::trim).filter(|it| !it.is_empty());
-    label.unwrap_or(usual).to_owned()
+    given_label(track).unwrap_or_else(|| usual.to_owned())
+}
+
+/// What its client calls it.
+fn given_label(track: &Track) -> Option<String> {
+    track.label.as_deref().map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned)
 }
 
 fn failed(id: &str, error: &str, timestamp: Timestamp) -> NewEvent {

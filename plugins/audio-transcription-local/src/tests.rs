@@ -166,6 +166,20 @@ fn w19_labels_that_are_missing_are_not_none() {
 }
 
 #[test]
+fn voices_of_two_tracks_without_a_label_are_not_taken_for_the_same() {
+    let bench = talking();
+    let tracks = vec![
+        track(TrackSource::Microphone, None, "m.wav"),
+        track(TrackSource::Microphone, Some(" "), "n.wav"),
+        track(TrackSource::System, Some("Remote"), "s.wav"),
+    ];
+    bench.deliver(NewEvent::of(names::RECORDING_ENDED, &ended("a", tracks))).unwrap();
+    let asked = bench.asked_of_transcriber();
+    let labels: Vec<_> = asked.iter().flat_map(|it| &it.1.tracks).map(|it| it.label.as_deref()).collect();
+    assert_eq!(labels, [None, Some("Microphone"), Some("Remote")]);
+}
+
+#[test]
 fn w4_one_track_is_enough() {
     for only in both() {
         let mut bench = bench();

@@ -145,6 +145,10 @@ impl Media {
 
     /// See [`super::AudioFile::read`].
     pub(super) fn read(&mut self, out: &mut Vec<f32>) -> Result<Option<StreamFormat>, Error> {
+        // The format may change right here, and nothing before a change is not the end.
+        if self.silence == 0 {
+            self.next_packet()?;
+        }
         let format = self.format;
         let channels = usize::from(format.channels);
         let begin = out.len();

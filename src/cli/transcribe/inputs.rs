@@ -116,7 +116,10 @@ fn nameless() -> std::io::Result<File> {
         None if Path::new("/var/tmp").is_dir() => "/var/tmp".into(),
         _ => std::env::temp_dir(),
     };
-    let path = folder.join(format!("panotti-stdin-{}", std::process::id()));
+    // A name that nobody else can have put there: these folders are everybody's.
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+    let path = folder.join(format!("panotti-stdin-{:032x}", u128::from_ne_bytes(random)));
     let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     fs::remove_file(path)?;
     Ok(file)

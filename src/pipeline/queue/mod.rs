@@ -16,7 +16,7 @@ use std::{
 use super::pace::Pace;
 use crate::{
     speech::{DeskError, Request, SAMPLE_RATE_HZ, Switch, Utterance},
-    status::Status,
+    status::{ModelState, Status},
 };
 
 /// Most audio that waits for captions, in samples of 16 kHz: 7.7 MB.
@@ -137,7 +137,7 @@ impl Queue {
         waiting.give_up_partial(None);
         let ended = |it: &Live| it.lane == live.lane;
         if waiting.partials.iter().any(ended) {
-            waiting.pace.missed();
+            self.missed(&mut waiting);
             waiting.partials.retain(|it| !ended(it));
         }
         waiting.live_samples += live.utterance.samples.len();
@@ -157,7 +157,7 @@ impl Queue {
         match waiting.partials.iter().position(|it| it.lane == live.lane) {
             Some(place) => {
                 waiting.partials[place] = live;
-                waiting.pace.missed();
+                self.missed(&mut waiting);
             }
             None => waiting.partials.push_back(live),
         }
@@ -305,6 +305,13 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A partial caption was not made; while there is no model yet, that says nothing of this box.
+    fn missed(&self, waiting: &mut Waiting) {
+        if !matches!(self.status.facts().model, ModelState::Loading { .. }) {
+            waiting.pace.missed();
+        }
     }
 
     fn changed(&self, waiting: &mut Waiting) {

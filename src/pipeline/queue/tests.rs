@@ -145,6 +145,15 @@ fn the_state_of_captions_is_told() {
     let status = Arc::new(Status::default());
     let queue = Queue::new(Duration::from_secs(1), status.clone());
     let state = || status.facts().captions;
+    status.update(|it| it.model = ModelState::Loading { name: "x".into() });
+    (0..9).for_each(|_| queue.partial(live("new", 0, 1)));
+    (0..9).for_each(|_| {
+        queue.live(live("new", 0, 1));
+        queue.partial(live("new", 0, 1));
+    });
+    assert_eq!(names(&queue, 10).last().unwrap(), "partial 0 1");
+    assert_eq!(state(), CaptionState::Live, "the model is being loaded");
+    status.update(|it| it.model = ModelState::None);
     (0..6).for_each(|_| queue.partial(live("new", 0, 1)));
     assert_eq!(state(), CaptionState::WithoutPartials);
     for _ in 0..3 {

@@ -63,7 +63,7 @@ impl Scribe {
                 self.recordings.captions_skipped(&recording, skipped_ms, waiting_ms)
             }
             Work::Forgotten(recording) => {
-                self.take_away(&recording);
+                self.forget(&recording);
                 Ok(())
             }
             Work::Switch(_) | Work::Urgent(_) | Work::Final(_) => Ok(()),
@@ -161,6 +161,15 @@ impl Scribe {
         let mut state = self.shown.state();
         for (lane, _) in state.speeches.extract_if(.., |_, it| it.recording == recording) {
             self.live.clear(lane);
+        }
+    }
+
+    /// A recording is gone; another may get its id.
+    pub(super) fn forget(&self, recording: &str) {
+        self.take_away(recording);
+        let mut state = self.shown.state();
+        if state.recording == recording {
+            *state = State { speeches: std::mem::take(&mut state.speeches), ..State::default() };
         }
     }
 

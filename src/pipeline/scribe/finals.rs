@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 
 use super::{super::queue::Work, Missing, Scribe};
 use crate::{
-    audio::WavReader,
+    audio::decode::AudioFile,
     config::TellApart,
     error_chain::chain,
     recordings::{Error, Recording, State},
     speech::{
-        self, DeskError, Hints, How, Request, Segment, TrackInput, TranscribeError, Transcriber, Transcript,
-        Utterance,
+        self, DeskError, Hints, How, Request, Segment, TrackInput, TranscribeError, Transcriber, Utterance,
+        Written,
     },
     status::FinalPass,
 };
@@ -60,19 +60,22 @@ impl Scribe {
         // A track that cannot be read costs that track alone, as long as there is another.
         let mut problems = Vec::new();
         let mut is_readable = |it: &&TrackInput| {
-            let problem = it.files.iter().find_map(|file| WavReader::open(file).err());
+            let problem = it.files.iter().find_map(|file| AudioFile::open(file).err());
             problems.extend(problem.as_ref().map(|it| chain(it)));
             problem.is_none()
         };
         let readable: Vec<_> = tracks.iter().filter(&mut is_readable).cloned().collect();
         let tracks = if readable.is_empty() { tracks } else { readable };
-        let problem = Some(problems.join("; ")).filter(|it| !it.is_empty());
         let hints = self.known_of(recording);
         let over = || self.queue.cancelled();
         match self.transcribe(Some(&recording.id), &tracks, &hints, transcriber, over, |_| {}) {
             // Deleted, or taken up again at the next start.
             _ if self.queue.cancelled() => Ok(()),
-            Ok(transcript) => self.recordings.written_down(&recording.id, &transcript, problem.as_deref()),
+            Ok(Written { transcript, damage }) => {
+                problems.extend(damage);
+                let problem = Some(problems.join("; ")).filter(|it| !it.is_empty());
+                self.recordings.written_down(&recording.id, &transcript, problem.as_deref())
+            }
             Err(error) => self.recordings.failed(&recording.id, &chain(&error)),
         }
     }
@@ -137,7 +140,14 @@ impl Scribe {
         let answer = match self.transcribe(recording, &tracks, &hints, transcriber, over, tell) {
             _ if recording.is_some() && self.queue.forgotten() => Err(DeskError::Deleted),
             Err(speech::Error::Cancelled) => Err(DeskError::Closed),
-            written => written.map_err(DeskError::Audio),
+            Err(error) => Err(DeskError::Audio(error)),
+            Ok(Written { transcript, damage }) => {
+                // An answer has no place for it.
+                for damage in damage {
+                    tracing::warn!(damage, "What is left of an audio file was written down.");
+                }
+                Ok(transcript)
+            }
         };
         // Who asked may have gone.
         reply.send(answer).ok();
@@ -151,14 +161,14 @@ impl Scribe {
         transcriber: &mut Box<dyn Transcriber>,
         over: impl Fn() -> bool,
         tell: impl Fn(&[Segment]),
-    ) -> Result<Transcript, speech::Error> {
+    ) -> Result<Written, speech::Error> {
         let mut captions_first = CaptionsFirst {
             scribe: self,
             of_final: recording.is_some(),
             inner: transcriber,
             before: String::new(),
         };
-        let mut transcript = speech::transcribe_files(
+        let mut written = speech::transcribe_tracks(
             tracks,
             hints,
             &self.vad,
@@ -177,7 +187,8 @@ impl Scribe {
                 if over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             },
         )?;
-        if let Some(Err(error)) = recording.map(|id| self.recordings.keep_names(id, &mut transcript)) {
+        let keep_names = |id| self.recordings.keep_names(id, &mut written.transcript);
+        if let Some(Err(error)) = recording.map(keep_names) {
             // Unless it was deleted, numbers are better than nothing.
             tracing::warn!(
                 recording,
@@ -185,7 +196,7 @@ impl Scribe {
                 "Its speakers are not called as in its captions."
             );
         }
-        Ok(transcript)
+        Ok(written)
     }
 }
 
@@ -202,16 +213,19 @@ struct CaptionsFirst<'a> {
 impl Transcriber for CaptionsFirst<'_> {
     fn transcribe(&mut self, utterance: &Utterance, how: &How) -> Result<Vec<Segment>, TranscribeError> {
         while let Some(work) = self.scribe.queue.meanwhile(self.of_final) {
+            let before = self.inner.name();
             match work {
+                // Within it, too, another model may be asked for.
                 Work::Urgent(request) => self.scribe.hear(None, request, self.inner),
                 Work::Switch(switch) => {
-                    let before = self.inner.name();
                     if let Some(new) = self.scribe.switch(switch) {
                         *self.inner = new;
-                        self.before = format!("{}{before}+", self.before);
                     }
                 }
                 caption => self.scribe.caption(caption, self.inner.as_mut()),
+            }
+            if self.inner.name() != before {
+                self.before = format!("{}{before}+", self.before);
             }
         }
         self.scribe.timed(self.inner.as_mut(), utterance, how)

@@ -65,6 +65,7 @@ impl Scribe {
                         transcriber = Ok(new);
                     }
                 }
+                Work::Forgotten(recording) => self.forget(&recording),
                 caption => {
                     if let Ok(transcriber) = &mut transcriber {
                         self.caption(caption, transcriber.as_mut());

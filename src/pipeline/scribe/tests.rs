@@ -284,6 +284,13 @@ fn what_is_known_of_a_meeting_follows_it() {
     assert_eq!(say(heard(&id, 0, 4, 1)), hints(Some("de"), Some("Kiosk. Anna Berg.")));
     let recording = it.recordings.get(&id).unwrap();
     assert_eq!(it.scribe.known_of(&recording), hints(Some("de"), Some("Kiosk. Anna Berg.")));
+    it.scribe.forget("another");
+    assert_eq!(it.scribe.known_of(&recording), hints(Some("de"), Some("Kiosk. Anna Berg.")));
+    // Whoever gets its id is somebody else.
+    it.scribe.forget(&id);
+    assert_eq!(it.scribe.known_of(&recording), hints(None, Some("Kiosk. Anna Berg.")));
+    assert_eq!(say(heard(&id, 0, 6, 1)), hints(None, Some("Kiosk. Anna Berg.")));
+    assert_eq!(it.scribe.known_of(&recording), hints(Some("de"), Some("Kiosk. Anna Berg.")));
     assert_eq!(say(heard("another", 0, 0, 1)), hints(None, None));
     assert_eq!(it.scribe.known_of(&recording), hints(None, Some("Kiosk. Anna Berg.")));
     it.queue.close();

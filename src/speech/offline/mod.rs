@@ -47,24 +47,6 @@ pub struct Written {
     pub damage: Vec<String>,
 }
 
-/// [`transcribe_tracks`] where nobody is there to be told of damage: it goes into the log.
-///
-/// # Errors
-/// As there.
-pub fn transcribe_files(
-    tracks: &[TrackInput],
-    hints: &Hints,
-    vad: &config::Vad,
-    transcriber: &mut dyn Transcriber,
-    on_progress: &mut dyn FnMut(Progress, &[Segment]) -> ControlFlow<()>,
-) -> Result<Transcript, Error> {
-    let written = transcribe_tracks(tracks, hints, vad, transcriber, on_progress)?;
-    for damage in &written.damage {
-        tracing::warn!(damage, "What is left of an audio file was written down.");
-    }
-    Ok(written.transcript)
-}
-
 /// Writes down everything that is said in `tracks`, with times from the start of each. `on_progress` is
 /// asked after every utterance, of which it gets the segments, and at least once per 10 s of audio; when it breaks, the result is
 /// [`Error::Cancelled`]. Of a damaged file what can be heard is written down.

@@ -29,7 +29,8 @@ fn demo() -> Box<dyn Transcriber> {
 
 fn transcribe(tracks: &[TrackInput], transcriber: &mut dyn Transcriber) -> Result<Transcript, Error> {
     let go_on = &mut |_: Progress, _: &[Segment]| ControlFlow::Continue(());
-    transcribe_files(tracks, &Hints::default(), &config::Vad::default(), transcriber, go_on)
+    let written = transcribe_tracks(tracks, &Hints::default(), &config::Vad::default(), transcriber, go_on);
+    written.map(|it| it.transcript)
 }
 
 fn track(files: &[PathBuf]) -> TrackInput {
@@ -126,7 +127,7 @@ fn work_can_be_cancelled_and_bad_files_are_named() {
         ControlFlow::Break(())
     };
     let stopped =
-        transcribe_files(&input, &Hints::default(), &config::Vad::default(), &mut script, &mut stop);
+        transcribe_tracks(&input, &Hints::default(), &config::Vad::default(), &mut script, &mut stop);
     assert!(matches!(stopped, Err(Error::Cancelled)));
     assert_eq!(seen.len(), 1);
     let missing = transcribe(&[track(&["none.wav".into()])], &mut script).unwrap_err();

@@ -138,8 +138,14 @@ impl WhisperTranscriber {
         text.map_or_else(Vec::new, |text| prompt::tokens(&self.context, &text, most))
     }
 
-    /// The language to write: what is known, what is configured, or what Whisper hears in `self.audio`.
-    fn language_of(&mut self, hints: &Hints) -> Result<&'static str, TranscribeError> {
+    /// The language to write: what is known, what is configured, or what Whisper hears in `self.audio`. `None`
+    /// for a partial caption that would have to find it out: that is a pass of the encoder that cannot be
+    /// given up, and a final caption might wait for it.
+    fn language_of(
+        &mut self,
+        hints: &Hints,
+        effort: Effort,
+    ) -> Result<Option<&'static str>, TranscribeError> {
         self.heard = None;
         let given = hints.language.as_deref();
         let known = given.map(languages::code);
@@ -147,18 +153,22 @@ impl WhisperTranscriber {
             if known.is_some_and(|it| it != Some("en")) {
                 tracing::warn!(language = given, model = self.name, "This model writes English only.");
             }
-            return Ok("en");
+            return Ok(Some("en"));
         }
         match known {
-            Some(Some(known)) => return Ok(known),
+            Some(Some(known)) => return Ok(Some(known)),
             Some(None) => {
                 return Err(TranscribeError::Language { language: given.unwrap_or_default().into() });
             }
             None => {}
         }
         if let Some(configured) = languages::code(&self.config.language) {
-            return Ok(configured);
+            return Ok(Some(configured));
         }
+        if effort == Effort::Partial {
+            return Ok(None);
+        }
+        // whisper.cpp hears this with the encoder's context of the last `full`, which it lets nobody set.
         let samples = self.audio.len();
         let failed = |it: WhisperError| TranscribeError::Engine { samples, reason: it.to_string() };
         let threads = threads(&self.config) as usize;
@@ -167,7 +177,7 @@ impl WhisperTranscriber {
         let language = whisper_rs::get_lang_str(id).unwrap_or("en");
         let probability = usize::try_from(id).ok().and_then(|it| probabilities.get(it));
         self.heard = Some((language, probability.copied().unwrap_or(0.0)));
-        Ok(language)
+        Ok(Some(language))
     }
 
     /// One hearing of `utterance`, which is in `self.audio`.
@@ -279,7 +289,7 @@ impl Transcriber for WhisperTranscriber {
         if *self.prompt.0 != *how.hints {
             self.prompt = (how.hints.clone(), self.prompt_tokens(&how.hints));
         }
-        let language = self.language_of(&how.hints)?;
+        let Some(language) = self.language_of(&how.hints, how.effort)? else { return Ok(Vec::new()) };
 
         let Prepared { quick, thorough, again } = self.prepared(language);
         let live_context = self.fitted_context(LEAST_LIVE_CONTEXT);

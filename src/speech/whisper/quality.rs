@@ -79,9 +79,17 @@ pub(super) fn repeats(words: &[Word]) -> bool {
     })
 }
 
-/// `[BLANK_AUDIO]`, `(music)`, or nothing but punctuation.
-fn is_stage_direction(text: &str) -> bool {
-    (text.starts_with('[') && text.ends_with(']'))
-        || (text.starts_with('(') && text.ends_with(')'))
-        || !text.chars().any(char::is_alphanumeric)
+/// `[BLANK_AUDIO]`, `(music)`, or nothing but punctuation: no word outside of brackets.
+pub(super) fn is_stage_direction(text: &str) -> bool {
+    let says_nothing = |text: &str| !text.chars().any(char::is_alphanumeric);
+    let mut rest = text;
+    while let Some(open) = rest.find(['[', '(']) {
+        let close = if rest[open..].starts_with('[') { ']' } else { ')' };
+        let Some(length) = rest[open..].find(close) else { break };
+        if !says_nothing(&rest[..open]) {
+            return false;
+        }
+        rest = &rest[open + length + 1..];
+    }
+    says_nothing(rest)
 }

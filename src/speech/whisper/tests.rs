@@ -108,6 +108,23 @@ fn tokens_become_words() {
     assert_eq!(found, [("café, -".into(), 1000, 1320), ("so".into(), 1320, 1500)]);
 }
 
+#[test]
+fn a_stage_direction_has_no_word_outside_of_brackets() {
+    for (text, want) in [
+        ("[BLANK_AUDIO]", true),
+        ("(music)", true),
+        ("[Music] (applause).", true),
+        ("...", true),
+        ("[Music] Let us begin. [Music]", false),
+        ("(Ann) Yes (Bob)", false),
+        ("Yes. [Music]", false),
+        ("[Music", false),
+        ("[é] ü", false),
+    ] {
+        assert_eq!(is_stage_direction(text), want, "{text}");
+    }
+}
+
 fn spoken(text: &str) -> Vec<Word> {
     let word = |(i, it): (usize, &str)| Word {
         start_ms: i as u64 * 500,
