@@ -39,7 +39,7 @@ impl Files {
         Ok(folder)
     }
 
-    /// WAV files of each track; a track's own folder gives its segments in order.
+    /// Audio files of each track; a track's own folder gives its segments in order.
     pub(super) fn audio(&self, recording: &Recording) -> Result<Vec<Vec<PathBuf>>, Error> {
         recording
             .tracks

@@ -107,6 +107,9 @@ pub trait Transcriber: Send {
         vec![self.language()]
     }
 
+    /// Forgets all that it heard, so that the same audio gives the same text again, whatever came before.
+    fn renew(&mut self) {}
+
     /// The language of the last utterance and its probability, where the model had to find it out.
     fn heard_language(&self) -> Option<(&str, f32)> {
         None

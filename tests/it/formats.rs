@@ -152,6 +152,33 @@ fn every_form_of_audio_says_the_same() {
 }
 
 #[test]
+fn a_form_that_changes_within_a_file_is_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    // Of lengths that end with a block of what is read at a time, and of others.
+    for (seconds, rates) in [("1", [16_000, 8_000]), ("2", [8_000, 48_000]), ("1.3", [48_000, 16_000])] {
+        let mut bytes = Vec::new();
+        for rate in rates {
+            let part = dir.path().join("part.ogg");
+            let tone = format!("-f lavfi -i sine=r={rate} -t {seconds} -c:a flac");
+            ffmpeg(tone.split(' ').map(OsStr::new).chain([part.as_os_str()]));
+            bytes.extend(fs::read(part).unwrap());
+        }
+        let both = dir.path().join("both.ogg");
+        fs::write(&both, bytes).unwrap();
+        let mut file = AudioFile::open(&both).unwrap();
+        let mut frames = BTreeMap::new();
+        let mut samples = Vec::new();
+        while let Some(format) = file.read(&mut samples).unwrap() {
+            *frames.entry(format.rate_hz).or_insert(0) += samples.len();
+            samples.clear();
+        }
+        let length = |rate: u32| (f64::from(rate) * seconds.parse::<f64>().unwrap()) as usize;
+        let want: BTreeMap<_, _> = rates.into_iter().map(|it| (it, length(it))).collect();
+        assert_eq!(frames, want, "{seconds} s");
+    }
+}
+
+#[test]
 fn what_is_cut_off_is_written_down_as_far_as_it_goes() {
     let dir = tempfile::tempdir().unwrap();
     let source = source(dir.path());

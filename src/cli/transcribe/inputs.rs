@@ -51,6 +51,13 @@ pub(super) fn gather(arguments: &[PathBuf]) -> anyhow::Result<Gathered> {
                 let error = anyhow::anyhow!("there is no audio in this folder");
                 found.unreadable.push((path.clone(), error));
             }
+        } else if path.exists() && !path.is_file() {
+            // Opening one may wait for ever, and no signal would be heeded.
+            let error = anyhow::anyhow!(
+                "this is no file: give it as standard input, `panotti transcribe - < {}`",
+                path.display()
+            );
+            found.unreadable.push((path.clone(), error));
         } else {
             let place = PathBuf::from(path.file_name().unwrap_or(path.as_os_str()));
             found.inputs.push(Input::file(path.clone(), place));

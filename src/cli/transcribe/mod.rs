@@ -19,7 +19,7 @@ use std::{
 
 use crate::{
     audio::decode::AudioFile,
-    config::{Config, TellApart},
+    config::{Config, TellApart, language_name},
     speech::{self, Hints, TrackInput, Transcriber, TranscriptFormat, transcribe_tracks},
 };
 use inputs::{Gathered, Input, gather};
@@ -37,8 +37,8 @@ pub struct Args {
     #[arg(required = true, value_name = "FILE|DIR|-")]
     files: Vec<PathBuf>,
     /// Form of the transcript: txt, md, json, srt, vtt, html (a page to print) or all; several separated by
-    /// commas
-    #[arg(long, short, value_delimiter = ',', default_value = "txt", value_parser = wanted)]
+    /// commas [default: what --output ends in, or txt]
+    #[arg(long, short, value_delimiter = ',', value_parser = wanted)]
     format: Vec<Wanted>,
     /// Directory or file to write to, or - for the terminal. What is there already is replaced
     #[arg(long, short, value_name = "DIR|FILE|-", default_value = "-")]
@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long, short, value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: Option<u16>,
     /// Language spoken (ISO 639-1), or auto
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = language)]
     language: Option<String>,
     /// Words that are likely to be said: a title, names, terms
     #[arg(long, short, value_name = "TEXT")]
@@ -74,6 +74,13 @@ enum Wanted {
     One(TranscriptFormat),
 }
 
+fn language(text: &str) -> Result<String, String> {
+    match text == "auto" || language_name(text).is_some() {
+        true => Ok(text.to_owned()),
+        false => Err("Whisper knows no such language: use a code of ISO 639-1 such as en, or auto".into()),
+    }
+}
+
 fn wanted(text: &str) -> Result<Wanted, String> {
     match text {
         "all" => Ok(Wanted::All),
@@ -85,6 +92,10 @@ impl Args {
     /// The forms asked for, each once.
     fn formats(&self) -> Vec<TranscriptFormat> {
         let mut formats = Vec::new();
+        if self.format.is_empty() {
+            let ending = self.output.extension().and_then(|it| it.to_str()).filter(|_| !self.output.is_dir());
+            formats.push(ending.and_then(|it| it.parse().ok()).unwrap_or(TranscriptFormat::Txt));
+        }
         for it in &self.format {
             match it {
                 Wanted::All => formats.extend(TranscriptFormat::ALL),

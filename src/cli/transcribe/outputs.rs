@@ -45,7 +45,16 @@ impl Outputs {
             );
             To::Terminal
         } else if output.is_dir() || output.extension().is_none() {
-            To::Folder(output.to_owned(), names(inputs))
+            let names = names(inputs);
+            let own: Vec<_> = inputs.iter().filter_map(|it| fs::canonicalize(&it.path).ok()).collect();
+            for to in names.iter().flat_map(|name| formats.iter().map(|it| file(output, name, *it))) {
+                anyhow::ensure!(
+                    !fs::canonicalize(&to).is_ok_and(|to| own.contains(&to)),
+                    "{} is audio itself: give another directory to --output",
+                    to.display()
+                );
+            }
+            To::Folder(output.to_owned(), names)
         } else {
             anyhow::ensure!(
                 inputs.len() * formats.len() <= 1,
@@ -83,12 +92,7 @@ impl Outputs {
                     continue;
                 }
                 To::File(path) => path.clone(),
-                To::Folder(folder, names) => {
-                    let mut name = OsString::from(folder.join(&names[index]));
-                    name.push(".");
-                    name.push(format.name());
-                    name.into()
-                }
+                To::Folder(folder, names) => file(folder, &names[index], *format),
             };
             if let Some(folder) = to.parent() {
                 fs::create_dir_all(folder)
@@ -99,6 +103,13 @@ impl Outputs {
         }
         Ok(written)
     }
+}
+
+fn file(folder: &Path, name: &Path, format: TranscriptFormat) -> PathBuf {
+    let mut path = OsString::from(folder.join(name));
+    path.push(".");
+    path.push(format.name());
+    path.into()
 }
 
 /// A name for each input: as short as can be, and none twice, also where letters differ in case alone. Which of two gets which does not

@@ -231,6 +231,10 @@ impl Transcriber for CaptionsFirst<'_> {
         self.scribe.timed(self.inner.as_mut(), utterance, how)
     }
 
+    fn renew(&mut self) {
+        self.inner.renew();
+    }
+
     fn name(&self) -> String {
         format!("{}{}", self.before, self.inner.name())
     }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 const FORMAT: StreamFormat = StreamFormat { sample: SampleFormat::S16Le, rate_hz: 48_000, channels: 2 };
 
+mod names;
 mod stages;
 
 struct Bench {

@@ -65,6 +65,7 @@ pub fn transcribe_tracks(
         let length_ms = AudioFile::open(path).map_err(|it| unreadable(path, it))?.duration_ms();
         total_ms = total_ms.zip(length_ms).map(|(sum, it)| sum + it);
     }
+    transcriber.renew();
     let mut job = Job {
         how: How { hints: hints.clone().into(), ..How::of(Effort::Final) },
         vad,

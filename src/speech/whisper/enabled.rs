@@ -51,7 +51,9 @@ const LONG_SEGMENT_MS: u64 = 6_000;
 /// Whisper with one model, loaded once, and one state that is used again and again.
 pub struct WhisperTranscriber {
     context: WhisperContext,
-    state: WhisperState,
+    /// Made when it is first needed. Beam search draws from a random generator in here that `full` does not
+    /// set back (whisper.cpp 1.8.3).
+    state: Option<WhisperState>,
     name: String,
     config: config::Transcription,
     /// Languages asked for so far.
@@ -65,6 +67,18 @@ pub struct WhisperTranscriber {
     full_context: usize,
     gpu: bool,
     audio: Vec<f32>,
+}
+
+/// The state there is, or a new one.
+fn fresh<'a>(
+    state: &'a mut Option<WhisperState>,
+    context: &WhisperContext,
+) -> Result<&'a mut WhisperState, WhisperError> {
+    let there = match state.take() {
+        Some(it) => it,
+        None => context.create_state()?,
+    };
+    Ok(state.insert(there))
 }
 
 impl std::fmt::Debug for WhisperTranscriber {
@@ -93,7 +107,7 @@ impl WhisperTranscriber {
         let state = context.create_state().map_err(failed)?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let mut it = Self {
-            state,
+            state: Some(state),
             name: stem.strip_prefix("ggml-").unwrap_or(&stem).into(),
             config: config.clone(),
             prepared: BTreeMap::new(),
@@ -172,8 +186,9 @@ impl WhisperTranscriber {
         let samples = self.audio.len();
         let failed = |it: WhisperError| TranscribeError::Engine { samples, reason: it.to_string() };
         let threads = threads(&self.config) as usize;
-        self.state.pcm_to_mel(&self.audio, threads).map_err(failed)?;
-        let (id, probabilities) = self.state.lang_detect(0, threads).map_err(failed)?;
+        let state = fresh(&mut self.state, &self.context).map_err(failed)?;
+        state.pcm_to_mel(&self.audio, threads).map_err(failed)?;
+        let (id, probabilities) = state.lang_detect(0, threads).map_err(failed)?;
         let language = whisper_rs::get_lang_str(id).unwrap_or("en");
         let probability = usize::try_from(id).ok().and_then(|it| probabilities.get(it));
         self.heard = Some((language, probability.copied().unwrap_or(0.0)));
@@ -219,9 +234,10 @@ impl WhisperTranscriber {
             params.set_tokens(&self.prompt.1);
         }
         watch(&mut params, abandon);
-        self.state.full(params, &self.audio)?;
+        let state = fresh(&mut self.state, &self.context)?;
+        state.full(params, &self.audio)?;
         let mut it = Attempt { least_probability: 1.0, ..Attempt::default() };
-        for segment in self.state.as_iter() {
+        for segment in state.as_iter() {
             it.no_speech = segment.no_speech_probability().max(it.no_speech);
             for token in (0..segment.n_tokens()).filter_map(|i| segment.get_token(i)) {
                 if token.token_id() >= self.end_of_text {
@@ -338,6 +354,10 @@ impl Transcriber for WhisperTranscriber {
         } else {
             vec!["en".into()]
         }
+    }
+
+    fn renew(&mut self) {
+        self.state = None;
     }
 
     fn heard_language(&self) -> Option<(&str, f32)> {

@@ -29,7 +29,10 @@ fn the_service_and_its_model_are_described() {
     client.say(3200);
     client.send("audio-stop", &json!({}));
     let (code, text) = client.error();
-    assert_eq!((&*code, &*text), ("no-model", "no model is in use: choose one with `panotti model use`, or set transcription.model"));
+    assert_eq!(
+        (&*code, &*text),
+        ("no-model", "no model is in use: choose one with `panotti model use`, or set transcription.model")
+    );
     assert_eq!(waiting(&bench), 0);
 }
 
