@@ -106,7 +106,7 @@ impl Media {
         let whole = info.time_base.zip(info.duration).and_then(|(base, it)| millis(base, it));
         let mut media = Self {
             origin_ms: info.time_base.map_or(0, |base| at_ms(base, info.start_ts)),
-            is_own_duration: container.tracks().len() == 1 || track.num_frames.is_some(),
+            is_own_duration: (container.tracks().len() == 1 || track.num_frames.is_some()) && !is_adts(start),
             duration_ms: own.or(whole),
             container,
             track: id,
@@ -282,6 +282,12 @@ fn millis(base: TimeBase, length: Duration) -> Option<u64> {
 
 fn at_ms(base: TimeBase, at: Timestamp) -> i64 {
     i64::try_from(base.calc_time_saturating(at).as_millis()).unwrap_or(0)
+}
+
+/// Whether these are bare AAC frames, which say nothing of the whole: its length is an estimate then. Sync
+/// word and layer of ISO/IEC 14496-3, 1.A.2.2.1.
+fn is_adts(start: &[u8]) -> bool {
+    matches!(start, [0xff, second, ..] if second & 0xf6 == 0xf0)
 }
 
 /// Length of an ID3v2 tag at the start of a file: pictures in it are larger than what the probe looks

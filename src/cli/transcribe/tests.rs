@@ -39,6 +39,26 @@ fn a_bad_file_fails_the_command_but_not_the_others() {
 }
 
 #[test]
+fn the_form_is_what_the_output_ends_in() {
+    let form = |line: &[&str]| parsed(&[&["a.wav"], line].concat()).formats();
+    assert_eq!(form(&[]), [TranscriptFormat::Txt]);
+    assert_eq!(form(&["--output", "x.SRT"]), [TranscriptFormat::Srt]);
+    assert_eq!(form(&["--output", "x.srt", "--format", "md"]), [TranscriptFormat::Md]);
+    assert_eq!(form(&["--output", "folder"]), [TranscriptFormat::Txt]);
+}
+
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+        .unwrap();
+    let gathered = gather(&[pipe]).unwrap();
+    assert!(gathered.inputs.is_empty());
+    assert!(gathered.unreadable[0].1.to_string().contains("standard input"), "{gathered:?}");
+}
+
+#[test]
 fn what_cannot_work_is_said_before_work_begins() {
     let cases: [(&[&str], &str); 3] = [
         (&["a.wav"], "--model FILE"),
@@ -49,5 +69,13 @@ fn what_cannot_work_is_said_before_work_begins() {
         let error = run(&parsed(line), &Config::default()).unwrap_err();
         assert!(format!("{error:#}").contains(want), "{error:#}");
     }
+    // Audio that is called as its transcript would be.
+    let dir = tempfile::tempdir().unwrap();
+    let audio = dir.path().join("talk.txt");
+    std::fs::copy(fixture("speech/ex02.wav"), &audio).unwrap();
+    let line = [audio.to_str().unwrap(), "--output", dir.path().to_str().unwrap()];
+    let error = run(&parsed(&line), &Config::default()).unwrap_err();
+    assert!(format!("{error:#}").contains("is audio itself"), "{error:#}");
+    assert!(Line::try_parse_from(["transcribe", "a.wav", "--language", "xx"]).is_err());
     assert!(Line::try_parse_from(["transcribe", "a.wav", "--format", "doc"]).is_err());
 }
