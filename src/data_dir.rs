@@ -4,13 +4,13 @@
 use std::{
     fs::{self, File},
     io::{self, Read as _, Seek as _, Write as _},
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use rustix::{
-    fs::{FlockOperation, Gid, Uid, fchown, flock},
+    fs::{FlockOperation, Gid, Mode, OFlags, Uid, fchown, flock, openat},
     process::geteuid,
 };
 
@@ -102,6 +102,7 @@ impl Lock {
         };
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
+        options.custom_flags(OFlags::NOFOLLOW.bits() as i32);
         let mut file = options.open(&path).map_err(failed("open"))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
@@ -131,12 +132,18 @@ impl Lock {
 /// # Errors
 /// What cannot be read or given away.
 pub fn hand_over(data_dir: &Path, dir: &Path) -> io::Result<()> {
-    give(&File::open(dir)?, data_dir)?;
+    // Not where a link leads: that is another's.
+    if !fs::symlink_metadata(dir)?.is_dir() {
+        return Ok(());
+    }
+    // Whose user it is may put links in the place of what was looked at: only what is open is given away.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = File::options().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(dir)?;
+    give(&opened, data_dir)?;
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        // Not where a link leads: that is another's.
         if entry.file_type()?.is_file() {
-            give(&File::open(entry.path())?, data_dir)?;
+            give(&openat(&opened, entry.file_name(), flags, Mode::empty())?.into(), data_dir)?;
         }
     }
     Ok(())
@@ -144,8 +151,10 @@ pub fn hand_over(data_dir: &Path, dir: &Path) -> io::Result<()> {
 
 /// What root makes in somebody else's directory has to be theirs: the service could not open it.
 fn give(file: &File, dir: &Path) -> io::Result<()> {
-    let dir = fs::metadata(dir)?;
-    if !geteuid().is_root() || dir.uid() == 0 {
+    let (dir, it) = (fs::metadata(dir)?, file.metadata()?);
+    // A file of several names may be another's too.
+    let is_ours = it.is_dir() || (it.is_file() && it.nlink() == 1);
+    if !geteuid().is_root() || dir.uid() == 0 || !is_ours {
         return Ok(());
     }
     Ok(fchown(file, Some(Uid::from_raw(dir.uid())), Some(Gid::from_raw(dir.gid())))?)
@@ -246,4 +255,40 @@ fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |it: char| it.is_alphanumeric() || "/._-+:@%".contains(it);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{chown, symlink};
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_ours_is_handed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, other) = (dir.path().join("data"), dir.path().join("other"));
+        let models = data.join("models");
+        fs::create_dir_all(&models).unwrap();
+        fs::create_dir(&other).unwrap();
+        for path in [models.join("ggml-x.bin"), other.join("secret")] {
+            fs::write(path, "x").unwrap();
+        }
+        if chown(&data, Some(4242), Some(4242)).is_err() {
+            println!("skipped: not root");
+            return;
+        }
+        fs::hard_link(other.join("secret"), models.join("ggml-hard.bin")).unwrap();
+        symlink(other.join("secret"), models.join("ggml-soft.bin")).unwrap();
+        let user = |path: PathBuf| fs::metadata(path).unwrap().uid();
+        hand_over(&data, &models).unwrap();
+        assert_eq!((user(models.clone()), user(models.join("ggml-x.bin"))), (4242, 4242));
+        assert_eq!(user(other.join("secret")), 0);
+        symlink(&other, data.join("elsewhere")).unwrap();
+        hand_over(&data, &data.join("elsewhere")).unwrap();
+        assert_eq!((user(other.clone()), user(other.join("secret"))), (0, 0));
+        // So is the lock.
+        symlink(other.join("secret"), data.join("lock")).unwrap();
+        assert!(matches!(Lock::take(&data), Err(Error::Lock { what: "open", .. })));
+        assert_eq!(fs::read_to_string(other.join("secret")).unwrap(), "x");
+    }
 }

@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
     ops::ControlFlow,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -45,6 +45,9 @@ pub enum Error {
     /// The transcriber does not take it.
     #[error(transparent)]
     Switch(DeskError),
+    /// Reading a model takes the disk for seconds: one is read at a time.
+    #[error("another model is being checked: try again when that is done")]
+    Checking,
     /// It is in use, and that cannot be kept.
     #[error("the model is in use now, but not after the next start of the service")]
     NotKept(#[source] StoreError),
@@ -69,6 +72,8 @@ struct Inner {
     fetches: Mutex<Fetches>,
     /// Held while the choice changes, so that what is kept is what is loaded.
     choosing: tokio::sync::Mutex<()>,
+    /// Held while a whole model is read.
+    checking: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +95,7 @@ impl Models {
             log,
             fetches: Mutex::default(),
             choosing: tokio::sync::Mutex::default(),
+            checking: Mutex::default(),
         }))
     }
 
@@ -130,7 +136,8 @@ impl Models {
     /// here already and whole. Reads the disk.
     ///
     /// # Errors
-    /// [`Error::Conflict`] while another one is fetched, [`Error::Fetch`] for an unknown name.
+    /// [`Error::Conflict`] while another one is fetched, [`Error::Checking`] while another one is read,
+    /// [`Error::Fetch`] for an unknown name.
     pub fn fetch(&self, name: &str, url: Option<&str>, sha256: Option<String>) -> Result<bool, Error> {
         let inner = &self.0;
         inner.store.path(name)?;
@@ -139,9 +146,11 @@ impl Models {
             None => Wanted::named(name, &inner.config.models.url)?,
         };
         let wanted = Wanted { sha256, ..wanted };
-        if inner.store.verify(name).is_ok_and(|it| wanted.sha256.as_ref().is_none_or(|sum| *sum == it.sha256))
-        {
-            return Ok(false);
+        let is_wanted = |it: &Verified| wanted.sha256.as_ref().is_none_or(|sum| *sum == it.sha256);
+        match self.verify(name) {
+            Err(Error::Checking) => return Err(Error::Checking),
+            Ok(found) if is_wanted(&found) => return Ok(false),
+            _ => {}
         }
         let stop = Arc::new(AtomicBool::new(false));
         {
@@ -189,7 +198,10 @@ impl Models {
             Err(error) => {
                 let reason = chain(error);
                 tracing::warn!(model = name, reason, "A model could not be fetched.");
-                self.tell(names::MODEL_FETCH_FAILED, &payloads::ModelFailed { model: name.clone(), reason });
+                self.tell(
+                    names::MODEL_FETCH_FAILED,
+                    &payloads::ModelFailed { model: name.clone(), reason, in_use: None },
+                );
             }
         }
         // It was removed meanwhile: that is true of what came since, too.
@@ -214,8 +226,13 @@ impl Models {
     /// Reads a model from end to end.
     ///
     /// # Errors
-    /// [`Error::Store`] says what is wrong with it.
+    /// [`Error::Store`] says what is wrong with it; [`Error::Checking`] while another one is read.
     pub fn verify(&self, name: &str) -> Result<Verified, Error> {
+        let _checking = match self.0.checking.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(Error::Checking),
+            Err(TryLockError::Poisoned(it)) => it.into_inner(),
+            Ok(it) => it,
+        };
         Ok(self.0.store.verify(name)?)
     }
 
@@ -260,8 +277,12 @@ impl Models {
     async fn judge(&self, name: &str) -> Result<(), Error> {
         usable(name)?;
         let (models, name) = (self.clone(), name.to_owned());
-        let judged = tokio::task::spawn_blocking(move || models.verify(&name)).await;
-        judged.map_err(Error::Panicked)?.map(drop)
+        let judged = tokio::task::spawn_blocking(move || {
+            // It waits for its turn, and no second one does: `choosing` is held.
+            let _checking = models.0.checking.lock().unwrap_or_else(PoisonError::into_inner);
+            models.0.store.verify(&name)
+        });
+        judged.await.map_err(Error::Panicked)?.map(drop).map_err(Error::Store)
     }
 
     /// Removes a model; stops its fetch when one runs. The one in use is removed only with `force`.
@@ -269,6 +290,10 @@ impl Models {
     /// # Errors
     /// [`Error::Conflict`] when it is in use, [`Error::Store`].
     pub fn remove(&self, name: &str, force: bool) -> Result<(), Error> {
+        // Before its fetch is stopped: that removes it at its end.
+        if !force && self.list().items.iter().any(|it| it.name == name && it.in_use) {
+            return Err(Error::Conflict(in_use(name)));
+        }
         let stopped = match &self.fetches().running {
             Some((running, stop)) if running == name => {
                 stop.store(true, Ordering::Relaxed);
@@ -276,9 +301,6 @@ impl Models {
             }
             _ => false,
         };
-        if !force && self.list().items.iter().any(|it| it.name == name && it.in_use) {
-            return Err(Error::Conflict(in_use(name)));
-        }
         self.fetches().last.remove(name);
         match self.0.store.remove(name) {
             Err(StoreError::Missing { .. }) if stopped => Ok(()),
@@ -316,4 +338,26 @@ pub fn in_use(name: &str) -> String {
     format!(
         "`{name}` is in use: choose another one with `panotti model use` first, or remove it with --force"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::speech::desk;
+
+    #[test]
+    fn one_model_is_read_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.storage.data_dir = dir.path().into();
+        let log = EventLog::open(&config.storage.events_dir()).unwrap();
+        let models = Models::new(Arc::new(config), desk().0, log);
+        let reading = models.0.checking.lock().unwrap();
+        assert!(matches!(models.verify("tiny.en"), Err(Error::Checking)));
+        let fetched = models.fetch("tiny.en", Some("http://127.0.0.1:9/ggml-tiny.en.bin"), None);
+        assert!(matches!(fetched, Err(Error::Checking)));
+        assert!(models.fetches().running.is_none());
+        drop(reading);
+        assert!(matches!(models.verify("tiny.en"), Err(Error::Store(StoreError::Missing { .. }))));
+    }
 }

@@ -90,6 +90,7 @@ pub(super) async fn list(extract::State(shared): State) -> Result<Json<ModelList
     (status = 200, description = "It is here already and whole.", body = FetchAnswer),
     (status = 202, description = "It is being fetched.", body = FetchAnswer),
     (status = 409, description = "Another one is being fetched.", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 429, description = "Another one is being checked.", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 422, description = "There is no such model or address.", body = ProblemDocument, content_type = "application/problem+json"),
 ))]
 pub(super) async fn fetch(
@@ -116,6 +117,7 @@ pub(super) async fn fetch(
     params(("name" = String, Path, description = "The model's name")), responses(
     (status = 200, description = "Whether it is whole.", body = Verdict),
     (status = 404, description = "It is not here.", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 429, description = "Another one is being checked.", body = ProblemDocument, content_type = "application/problem+json"),
 ))]
 pub(super) async fn verify(
     extract::State(shared): State,
@@ -184,11 +186,23 @@ impl From<Error> for Problem {
             | Error::Fetch(FetchError::Wanted(_))
             | Error::Unusable(_)
             | Error::Switch(DeskError::Model(_)) => Self::unprocessable(chain(&error)),
+            Error::Checking => Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()).try_again(5),
             Error::Conflict(detail) => Self::new(StatusCode::CONFLICT, detail),
             Error::Switch(DeskError::Closed) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).try_again(5)
             }
             error => Self::internal(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_too_often_is_told_when_to_come_again() {
+        let problem = Problem::from(Error::Checking);
+        assert_eq!((problem.status().as_u16(), problem.retry_after().is_some()), (429, true));
     }
 }

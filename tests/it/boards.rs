@@ -226,6 +226,44 @@ fn the_unit_is_sound_and_shuts_the_service_in() {
     assert!(!analyze(&["security", "--offline=true", "--no-pager", "--threshold=30"], &open).0);
 }
 
+/// What the filter lets through, by the groups as this machine's systemd has them.
+fn allowed_calls(unit: &str) -> BTreeSet<String> {
+    fn calls(of: &str, into: &mut BTreeSet<String>) {
+        if !of.starts_with('@') {
+            into.insert(of.to_owned());
+            return;
+        }
+        let (good, said) = analyze(&["syscall-filter", "--no-pager"], Path::new(of));
+        assert!(good, "{of}: {said}");
+        let members = said.lines().map(str::trim).filter(|it| !it.is_empty() && !it.starts_with('#'));
+        members.filter(|it| *it != of).for_each(|it| calls(it, into));
+    }
+    let mut allowed = BTreeSet::new();
+    for line in unit.lines().filter_map(|it| it.strip_prefix("SystemCallFilter=")) {
+        let mut named = BTreeSet::new();
+        line.trim_start_matches('~').split_whitespace().for_each(|it| calls(it, &mut named));
+        match line.starts_with('~') {
+            true => allowed.retain(|it| !named.contains(it)),
+            false => allowed.extend(named),
+        }
+    }
+    allowed
+}
+
+#[test]
+fn the_filter_lets_through_what_the_settings_need() {
+    let allowed = allowed_calls(&text("board-configs/system/panotti.service"));
+    // Real-time priority and what it falls back to; transcription.cores; sound cards, sockets, files.
+    for needed in
+        ["sched_setscheduler", "sched_setattr", "setpriority", "sched_setaffinity", "ioctl", "accept4"]
+    {
+        assert!(allowed.contains(needed), "{needed}");
+    }
+    for never in ["mount", "ptrace", "keyctl", "reboot", "setrlimit", "migrate_pages"] {
+        assert!(!allowed.contains(never), "{never}");
+    }
+}
+
 /// `RestartSteps` came with 254; older ones name it as unknown.
 #[test]
 fn the_backoff_is_sound_where_systemd_knows_it() {

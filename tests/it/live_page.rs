@@ -174,6 +174,16 @@ async fn the_page_shows_what_is_being_said() {
     let frames = browser.run("return [...new Set(frames)]").await;
     assert_eq!(frames, serde_json::json!(["0,1", "1,0"]), "never nothing, never both");
 
+    // What nobody is named for is not taken away by what another microphone heard.
+    let unnamed = Partial { lane: 1, speaker: None, start_ms: 2000, ..partial(&id, 1, "", "and") };
+    room.app.live.show(unnamed);
+    browser.until("document.querySelector('#partials .tentative')?.textContent === 'and'").await;
+    said(&room.app, &id, 2100, "Ours.").await;
+    browser.until(&format!("{captions}.endsWith('|00:02Ada: Ours.')")).await;
+    assert_eq!(browser.run("return document.querySelectorAll('#partials li').length").await, 1);
+    room.app.live.clear(1);
+    browser.until("!document.querySelector('#partials li')").await;
+
     // A box that is too slow says so.
     let slow = "document.getElementById('slow')";
     for (state, says) in [
@@ -188,7 +198,7 @@ async fn the_page_shows_what_is_being_said() {
     browser.until(&format!("!{slow}.checkVisibility()")).await;
 
     // The network goes; what is of the moment is forgotten, what lasts comes once.
-    room.app.live.show(partial(&id, 1, "And", "then"));
+    room.app.live.show(Partial { start_ms: 2900, ..partial(&id, 1, "And", "then") });
     browser.until("document.querySelector('#partials li')").await;
     let room = room
         .cut(async |app| {
@@ -197,7 +207,7 @@ async fn the_page_shows_what_is_being_said() {
             app.live.clear(0);
         })
         .await;
-    let both = "00:01Ada: We will ship on Friday.|00:03Ada: Then we test.";
+    let both = "00:01Ada: We will ship on Friday.|00:02Ada: Ours.|00:03Ada: Then we test.";
     browser.until(&format!("{captions} === '{both}'")).await;
     browser.until("!document.querySelector('#partials li')").await;
     browser.until("document.getElementById('connection').textContent === 'Connected'").await;

@@ -175,7 +175,7 @@ fn what_is_no_model_gets_no_name() {
     let zeros = "0".repeat(64);
     let closed = "http://127.0.0.1:9/ggml-x.bin";
     for (how, name, args, says) in [
-        ("html", "x", &[][..], &["begins with `<!DOCTYPE html>", "sign-in page"][..]),
+        ("html", "x", &[][..], &["no model but a web page", "sign-in page"][..]),
         ("truncated", "x", &[], &["cut short", "nothing of it was kept"]),
         ("damaged", "x", &["--sha256", DEMO_SHA256], &["SHA-256", DEMO_SHA256, "nothing of it was kept"]),
         ("ok", "x", &["--sha256", &zeros], &["SHA-256", DEMO_SHA256]),

@@ -154,6 +154,80 @@ async fn another_model_in_the_middle_of_a_final_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_use_stays() {
+    let mirror = Mirror::open();
+    let setup = Setup::hearing_wav(&fixture("speech/silence0.wav"));
+    let path = second(&setup, "second.en");
+    // Whole to the eye, but of a tensor that whisper.cpp does not know.
+    let garbled = second(&setup, "garbled.en");
+    let mut bytes = fs::read(&garbled).unwrap();
+    let at = bytes.windows(20).position(|it| it == b"encoder.conv1.weight").unwrap();
+    bytes[at + 8] = b'x';
+    fs::write(&garbled, bytes).unwrap();
+    let box_ = setup.start();
+    box_.wait_events("model.loaded", 1).await;
+    text(&of(&box_, &["use", "second.en"]));
+
+    let (code, problem) = box_.answer("PUT", "/models/in-use", json!({ "name": "garbled.en" })).await;
+    assert_eq!(code, 422, "{problem}");
+    let failed = box_.wait_events("model.failed", 1).await;
+    assert_eq!(
+        (&failed[0]["payload"]["model"], &failed[0]["payload"]["in_use"]),
+        (&json!("garbled.en"), &json!("second.en")),
+    );
+
+    // A fetch of the one in use, which stalls: to refuse the removal does not end it, and nothing is removed.
+    let other = json!({ "url": mirror.url("stall", "second.en"), "sha256": "0".repeat(64) });
+    assert_eq!(box_.answer("POST", "/models/second.en/fetch", other).await.0, 202);
+    box_.until("it stalls", async || {
+        mirror.asked().iter().any(|it| it.path.starts_with("/stall/") && it.sent >= 8_000_000).then_some(())
+    })
+    .await;
+    let (code, problem) = box_.answer("DELETE", "/models/second.en", Value::Null).await;
+    assert!(code == 409 && problem["detail"].as_str().unwrap().contains("is in use"), "{code} {problem}");
+    // It goes on by itself, to its end: the sum is not the one that was asked for.
+    let failed = box_.wait_events("model.fetch_failed", 1).await;
+    assert!(failed[0]["payload"]["reason"].as_str().unwrap().contains("SHA-256"), "{failed:?}");
+    assert!(path.exists());
+    assert_eq!(row(&box_.get("/models").await, "second.en")["in_use"], true);
+    assert_eq!(box_.answer("DELETE", "/models/second.en?force=true", Value::Null).await.0, 204);
+    assert!(!path.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_of_an_address_is_told() {
+    let mirror = Mirror::open();
+    let with_secret = |url: String| url.replace("http://", "http://ada:hunter2@");
+    let box_ = Setup::hearing_wav(&fixture("speech/silence0.wav"))
+        .set("PANOTTI_TRANSCRIPTION__MODEL", "")
+        .set("PANOTTI_MODELS__URL", format!("{}?token=hunter2", with_secret(mirror.base("ok"))))
+        .start();
+    let mut failures = 0;
+    for (how, says) in [("html", "a web page"), ("gone", "404"), ("busy", "503"), ("truncated", "cut short")]
+    {
+        let url = format!("{}?token=hunter2", with_secret(mirror.url(how, "mine.en")));
+        let (code, answer) = box_.answer("POST", "/models/mine.en/fetch", json!({ "url": url })).await;
+        assert_eq!(code, 202, "{answer}");
+        failures += 1;
+        let failed = box_.wait_events("model.fetch_failed", failures).await;
+        let told = failed.iter().filter(|it| it["payload"]["reason"].as_str().unwrap().contains(says));
+        assert_eq!(told.count(), 1, "{how}: {failed:?}");
+        let shown =
+            async || (row(&box_.get("/models").await, "mine.en")["fetch"]["state"] == "failed").then_some(());
+        box_.until("the failure is shown", shown).await;
+        assert!(!box_.get("/models").await.to_string().contains("hunter2"));
+    }
+    let bad = json!({ "url": "https://ada:hunter2@/?token=hunter2" });
+    let (code, problem) = box_.answer("POST", "/models/mine.en/fetch", bad).await;
+    assert!(code == 422 && !problem.to_string().contains("hunter2"), "{problem}");
+    assert!(!Value::from(box_.everything().await).to_string().contains("hunter2"));
+    assert!(box_.log().contains("A model could not be fetched."), "{}", box_.log());
+    assert!(!box_.log().contains("hunter2"), "{}", box_.log());
+    let said = refusal(&of(&box_, &["fetch", "https://ada:hunter2@/?token=hunter2", "--name", "x"]));
+    assert!(said.contains("no address") && !said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_box_without_a_model_gets_one() {
     let mirror = Mirror::open();
     let box_ = Setup::hearing_wav(&fixture("speech/meeting_picked.wav"))
@@ -179,7 +253,8 @@ async fn a_box_without_a_model_gets_one() {
     let bad = json!({ "url": mirror.url("html", "mine.en") });
     assert_eq!(box_.answer("POST", "/models/mine.en/fetch", bad).await.0, 202);
     let failed = box_.wait_events("model.fetch_failed", 1).await;
-    assert!(failed[0]["payload"]["reason"].as_str().unwrap().contains("DOCTYPE"), "{failed:?}");
+    let reason = failed[0]["payload"]["reason"].as_str().unwrap();
+    assert!(reason.contains("a web page") && !reason.contains("DOCTYPE"), "{reason}");
     box_.until("the failure is shown", async || {
         let row = row(&box_.get("/models").await, "mine.en");
         (row["fetch"]["state"] == "failed").then_some(())

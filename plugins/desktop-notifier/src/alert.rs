@@ -77,6 +77,10 @@ impl Alert {
         }
         if is(names::MODEL_FAILED.as_str()) {
             let it: ModelFailed = delivery.payload()?;
+            // Who chose it was told; captions go on.
+            if it.in_use.is_some() {
+                return Ok(None);
+            }
             return Ok(Some(Self::of_box(
                 "The speech model cannot be used",
                 format!("{}: {}", it.model, it.reason),

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     ops::RangeInclusive,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -123,7 +123,8 @@ impl Storage {
     fn create(&self, format: Format, longest_s: u32) -> io::Result<Incoming> {
         let number = self.files.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.join(format!("{number}.wav"));
-        let file = File::create_new(&path)?;
+        // What was said is for nobody else on the box.
+        let file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
         let mut incoming =
             Incoming { format, longest_s, path, file, gathered: Vec::new(), bytes: 0, storage: self.clone() };
         incoming.file.write_all(&[0; HEADER])?;
@@ -254,6 +255,17 @@ mod tests {
                 assert_eq!(samples, vec![value; 3 * usize::from(channels)], "{width}");
             }
         }
+    }
+
+    #[test]
+    fn nobody_else_reads_what_was_said() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::new(dir.path().join("wyoming"), 1 << 20);
+        storage.empty().unwrap();
+        let format = given(&json!({ "rate": 16_000, "width": 2, "channels": 1 })).unwrap().unwrap();
+        let incoming = storage.create(format, 60).unwrap();
+        assert_eq!(fs::metadata(incoming.path()).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

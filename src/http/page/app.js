@@ -285,21 +285,33 @@ const heard = new Set();
 let captioned = null;    // The recording whose captions are shown; the last ones come after its end.
 let captionsRead = null; // The recording whose earlier captions have been read.
 const partials = new Map(); // By microphone: captions that still change, each with its row.
+let finals = [];         // Captions that wait for the partial one they replace to go.
 
-/** A final caption, in place of what was shown of its speech so far; or that some were left out. */
+const FINAL_WAITS_MS = 300;
+
+/**
+ * A final caption, or that some were left out. Which partial one it replaces is told by `caption.gone`, which comes
+ * right after it: both happen at once then. When none goes, it was of a microphone that showed nothing.
+ */
 function captionEvent({ seq, payload: { recording_id, segment, skipped_ms } }) {
   if (segment) {
-    for (const [lane, it] of partials) {
-      const same = it.recording_id === recording_id && it.start_ms <= segment.start_ms;
-      if (same && (!it.speaker || it.speaker === segment.speaker)) gone(lane);
-    }
-    return caption(segment);
+    const may = (it) => it.recording_id === recording_id && it.start_ms <= segment.start_ms && (!it.speaker || it.speaker === segment.speaker);
+    if (![...partials.values()].some(may)) return caption(segment);
+    finals.push(segment);
+    setTimeout(showFinals, FINAL_WAITS_MS);
+    return;
   }
   if (heard.has(seq)) return;
   heard.add(seq);
   const start = $('captions').lastChild?.dataset.start ?? 0;
   const what = `${Math.ceil(skipped_ms / 1000)} s are missing here, since this box was too slow. The transcript will have them.`;
   insert(line(make('span'), null, what), start).className = 'skipped';
+}
+
+function showFinals() {
+  const shown = finals;
+  finals = [];
+  shown.forEach(caption);
 }
 
 function caption({ start_ms, end_ms, speaker, text }) {
@@ -344,6 +356,7 @@ function partial({ recording_id, lane, speaker, start_ms, stable, tentative }) {
 function gone(lane) {
   partials.get(lane)?.row.remove();
   partials.delete(lane);
+  showFinals();
   if (!partials.size && !$('captions').children.length) $('captions-empty').hidden = false;
 }
 
@@ -355,6 +368,7 @@ function captionsOf(id) {
   captioned = id;
   captionsRead = null;
   heard.clear();
+  finals = [];
   clearPartials();
   $('captions').replaceChildren();
   $('captions-empty').hidden = false;

@@ -97,7 +97,10 @@ impl Scribe {
             Err(error) => {
                 let reason = chain(&error);
                 tracing::error!(model = choice.name, reason, "The model cannot be used.");
-                let failed = payloads::ModelFailed { model: choice.name.clone(), reason: reason.clone() };
+                // Nobody is alarmed for a switch that came to nothing.
+                let in_use = self.model.borrow().as_ref().map(|it| it.name.clone());
+                let failed =
+                    payloads::ModelFailed { model: choice.name.clone(), reason: reason.clone(), in_use };
                 self.tell(names::MODEL_FAILED, &failed);
                 Err(reason)
             }

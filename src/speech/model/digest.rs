@@ -36,6 +36,11 @@ pub(super) fn of(path: &Path) -> io::Result<Digests> {
     }
 }
 
+/// SHA-256 of a text, in hex.
+pub(super) fn of_text(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|it| format!("{it:02x}")).collect()
 }

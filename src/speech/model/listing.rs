@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Choice, Kind, Progress, Store, catalogue, catalogue::kind_of, chosen, entry, memory};
+use super::{Choice, Kind, Progress, Store, catalogue, catalogue::kind_of, chosen, entry, memory, shown};
 use crate::config::Config;
 
 /// All models.
@@ -25,7 +25,7 @@ pub struct ModelList {
     pub configured: Option<String>,
     /// Memory of this machine, MB.
     pub memory_mb: Option<u64>,
-    /// Where models come from: `models.url`.
+    /// Where models come from: `models.url`, without what may be a secret in it.
     pub url: String,
 }
 
@@ -46,7 +46,8 @@ pub struct Model {
     pub published_sha1: Option<&'static str>,
     /// The most memory that it takes, MB; `null` where none is published.
     pub memory_mb: Option<u64>,
-    /// Whether this machine has that much memory; `null` where that is not known.
+    /// Whether this machine has the memory that its size asks for, or else `memory_mb`; `null` where neither is
+    /// known.
     pub fits: Option<bool>,
     /// Length of its file on this box, bytes; `null` when it is not here.
     pub installed_bytes: Option<u64>,
@@ -82,7 +83,8 @@ impl ModelList {
         let installed = store.installed();
         let chosen = chosen(&config.transcription, &dir);
         let configured = Choice::configured(&config.transcription, &dir);
-        let memory_mb = memory::total().map(|it| it / 1_000_000);
+        let total = memory::total();
+        let memory_mb = total.map(|it| it / 1_000_000);
         let elsewhere = installed.iter().filter(|it| entry(&it.0).is_none()).map(|it| it.0.as_str());
         let names = catalogue().iter().map(|it| it.name).chain(elsewhere);
         let items = names
@@ -90,6 +92,9 @@ impl ModelList {
                 let published = entry(name);
                 let memory = published.and_then(|it| it.memory_mb);
                 let whisper = published.filter(|it| it.kind() == Kind::Whisper);
+                let installed_bytes = installed.iter().find(|it| it.0 == name).map(|it| it.1);
+                let bytes = installed_bytes.or_else(|| Some(whisper?.size?.bytes));
+                let bytes = bytes.filter(|_| kind_of(name) == Kind::Whisper);
                 let is_chosen = |it: &Choice| is_file_of(&it.path, &store, name);
                 let is_detector = |it: &std::path::PathBuf| is_file_of(it, &store, name);
                 Model {
@@ -99,8 +104,8 @@ impl ModelList {
                     published_size: published.and_then(|it| it.size).map(|it| it.text),
                     published_sha1: published.and_then(|it| it.sha1),
                     memory_mb: memory,
-                    fits: memory.zip(memory_mb).map(|(needed, there)| needed <= there),
-                    installed_bytes: installed.iter().find(|it| it.0 == name).map(|it| it.1),
+                    fits: fits(bytes, memory, total),
+                    installed_bytes,
                     recorded_sha256: store.recorded(name),
                     in_use: chosen.as_ref().is_some_and(is_chosen)
                         || config.vad.silero_model.as_ref().is_some_and(is_detector),
@@ -117,9 +122,15 @@ impl ModelList {
             loaded: None,
             configured,
             memory_mb,
-            url: config.models.url.clone(),
+            url: shown(&config.models.url),
         }
     }
+}
+
+/// Whether a model of `bytes`, or one that is published to take `memory_mb`, fits into `total` bytes of memory.
+fn fits(bytes: Option<u64>, memory_mb: Option<u64>, total: Option<u64>) -> Option<bool> {
+    let needed = bytes.map(memory::needed).or_else(|| memory_mb?.checked_mul(1_000_000))?;
+    Some(needed <= total?)
 }
 
 /// Whether `path` is the file of the model `name` in `store`, whatever way it is written.
@@ -127,4 +138,37 @@ fn is_file_of(path: &Path, store: &Store, name: &str) -> bool {
     let Ok(file) = store.path(name) else { return false };
     let whole = |it: &Path| it.canonicalize().unwrap_or_else(|_| it.to_owned());
     path == file || whole(path) == whole(&file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_is_told_by_the_size() {
+        let (mib, gb) = (1 << 20, 1_000_000_000);
+        for (bytes, memory_mb, total, says) in [
+            // large-v3-turbo-q5_0 on a box of 2 GB, for which no memory is published.
+            (Some(547 * mib), None, Some(2 * gb), Some(true)),
+            (Some(1536 * mib), None, Some(2 * gb), Some(false)),
+            // A quantised file takes less than its size's figure.
+            (Some(547 * mib), Some(3900), Some(2 * gb), Some(true)),
+            (None, Some(3900), Some(2 * gb), Some(false)),
+            (None, Some(3900), Some(8 * gb), Some(true)),
+            (None, None, Some(8 * gb), None),
+            (Some(mib), None, None, None),
+        ] {
+            assert_eq!(fits(bytes, memory_mb, total), says, "{bytes:?} {memory_mb:?} {total:?}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.storage.data_dir = dir.path().into();
+        config.models.url = "https://ada:hunter2@nas/models?token=hunter2".into();
+        let list = ModelList::of(&config);
+        let of = |name: &str| list.items.iter().find(|it| it.name == name).unwrap();
+        let turbo = of("large-v3-turbo-q5_0");
+        assert_eq!((turbo.memory_mb, turbo.fits.is_some()), (None, true));
+        assert_eq!((of("large-v3-turbo-q8_0").fits, of("silero-v6.2.0").fits), (None, None));
+        assert_eq!(list.url, "https://nas/models");
+    }
 }

@@ -21,7 +21,7 @@ use std::{
 
 pub use catalogue::{Entry, Kind, Size, catalogue, entry};
 pub use choice::{By, Choice, chosen};
-pub use fetch::{FetchError, Fetched, Progress, Wanted, fetch};
+pub use fetch::{FetchError, Fetched, Progress, Wanted, fetch, shown};
 pub use ggml::check_silero;
 pub use listing::{Fetching, Model, ModelList};
 pub use store::{Store, StoreError, Verified};

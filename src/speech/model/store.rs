@@ -3,11 +3,13 @@
 //! published to `catalogue` and getting them to `fetch`.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -247,7 +249,9 @@ impl Store {
         let failed = |source| StoreError::Io { what: "write", path: path.to_owned(), source };
         fs::create_dir_all(&self.dir).map_err(failed)?;
         let new = beside(path, "new");
-        let written = File::create(&new)
+        let written = own_file()
+            .truncate(true)
+            .open(&new)
             .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&new, path))
             .and_then(|()| File::open(&self.dir)?.sync_all());
@@ -295,6 +299,14 @@ pub(super) fn note(path: &Path) -> PathBuf {
     beside(path, "part.json")
 }
 
+/// To write a file of this directory, new or not. Never where a link leads: root may write here, where the
+/// service's user could have made one.
+pub(super) fn own_file() -> OpenOptions {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    options
+}
+
 fn beside(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
@@ -335,6 +347,19 @@ mod tests {
         let (_dir, store) = with_demo("tiny.en");
         let error = store.verify("tiny.en").unwrap_err().to_string();
         assert!(error.contains("c78c86eb1a8faa21b369bcd33207cc90d64ae9df"), "{error}");
+    }
+
+    #[test]
+    fn what_is_written_goes_to_no_link() {
+        let (dir, store) = with_demo("demo.en");
+        let other = dir.path().join("other");
+        fs::write(&other, "another's").unwrap();
+        std::os::unix::fs::symlink(&other, dir.path().join("in-use.new")).unwrap();
+        assert!(matches!(store.set_in_use(Some("demo.en")), Err(StoreError::Io { what: "write", .. })));
+        assert_eq!(fs::read_to_string(&other).unwrap(), "another's");
+        // The link is gone, and the next one goes well.
+        store.set_in_use(Some("demo.en")).unwrap();
+        assert_eq!(store.in_use().as_deref(), Some("demo.en"));
     }
 
     #[test]

@@ -67,6 +67,8 @@ fn what_people_know_or_need_not_know_is_not_told() {
         changed("desktop_notifier", "failed"),
         // Told by the plugin's own `.error`.
         dead_letter("noise_reduction"),
+        // Another model than the one in use was tried.
+        event("model.failed", json!({ "model": "base.en", "reason": "it is damaged", "in_use": "tiny.en" })),
         changed("example", "stopped"),
         changed("example", "running"),
     ] {

@@ -50,6 +50,9 @@ pub struct ModelFailed {
     pub model: String,
     /// Why, and what to do.
     pub reason: String,
+    /// The model that stays in use in its place; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_use: Option<String>,
 }
 
 /// A model was fetched and found whole.

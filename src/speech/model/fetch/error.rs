@@ -1,4 +1,5 @@
-//! What can go wrong between an address and a model, with what to do about it.
+//! What can go wrong between an address and a model, with what to do about it. Events and viewers tell of it:
+//! each `url` is as `shown` gives it, and nothing of an answer is in it.
 
 use std::{io, path::PathBuf};
 
@@ -83,13 +84,19 @@ pub enum FetchError {
     },
     /// It is something else, as its first bytes say.
     #[error(
-        "{url} is no model, it begins with `{begins}`: is the address right, or does a sign-in page answer in its place?"
+        "{url} is no model but {found}: is the address right, or does a sign-in page answer in its place?"
     )]
     NotModel {
         /// Its address.
         url: String,
-        /// Its first bytes, as text.
-        begins: String,
+        /// What it is, as far as anyone may know.
+        found: &'static str,
+    },
+    /// It leads from https to http, where anyone on the way could read or change it.
+    #[error("{url} leads to an address without https, which is not followed: ask for another address")]
+    Insecure {
+        /// Its address.
+        url: String,
     },
     /// It has another length than what was published.
     #[error(

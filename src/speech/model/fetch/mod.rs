@@ -20,7 +20,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use error::FetchError;
-pub use wanted::Wanted;
+pub use wanted::{Wanted, shown};
 
 use super::{Store, digest, store::check_structure};
 use crate::error_chain::chain;
@@ -152,7 +152,7 @@ fn check(store: &Store, wanted: &Wanted, part: &Part) -> Result<String, FetchErr
     let path = part.path();
     let found =
         digest::of(path).map_err(|source| FetchError::Disk { what: "read", path: path.into(), source })?;
-    let url = || wanted.url.clone();
+    let url = || shown(&wanted.url);
     if let Some(size) = wanted.size.filter(|it| !it.fits(found.bytes)) {
         return Err(FetchError::Size { url: url(), expected: size.text, found: found.bytes });
     }

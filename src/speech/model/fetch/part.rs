@@ -12,7 +12,10 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::store::{note, part},
+    super::{
+        digest,
+        store::{note, own_file, part},
+    },
     FetchError,
 };
 
@@ -22,7 +25,8 @@ const SYNC_EVERY: u64 = 4 << 20;
 /// Where it came from.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Note {
-    url: String,
+    /// SHA-256 of its address, which may hold a secret.
+    address: String,
     /// The server's strong entity tag or date of this version, for `If-Range`.
     version: Option<String>,
     total_bytes: Option<u64>,
@@ -47,9 +51,7 @@ impl Part {
             let path = path.clone();
             move |source| FetchError::Disk { what, path, source }
         };
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(&path).map_err(failed("write"))?;
+        let file = own_file().read(true).open(&path).map_err(failed("write"))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(FetchError::Busy { path }),
@@ -57,8 +59,10 @@ impl Part {
         }
         let known = fs::read(&note_path).ok().and_then(|it| serde_json::from_slice::<Note>(&it).ok());
         let length = file.metadata().map_err(failed("read"))?.len();
-        let known = known.filter(|it| it.url == url && it.version.is_some() && it.synced_bytes <= length);
-        let note = known.unwrap_or_else(|| Note { url: url.into(), ..Note::default() });
+        let address = digest::of_text(url);
+        let known =
+            known.filter(|it| it.address == address && it.version.is_some() && it.synced_bytes <= length);
+        let note = known.unwrap_or_else(|| Note { address, ..Note::default() });
         let mut part = Self { done: note.synced_bytes, path, note_path, file, note };
         part.cut()?;
         Ok(part)
@@ -94,7 +98,8 @@ impl Part {
         version: Option<String>,
         total_bytes: Option<u64>,
     ) -> Result<(), FetchError> {
-        self.note = Note { version, total_bytes, synced_bytes: 0, url: std::mem::take(&mut self.note.url) };
+        self.note =
+            Note { version, total_bytes, synced_bytes: 0, address: std::mem::take(&mut self.note.address) };
         self.done = 0;
         self.cut()?;
         self.write_note()
@@ -148,7 +153,7 @@ impl Part {
 
     fn write_note(&self) -> Result<(), FetchError> {
         let text = serde_json::to_vec(&self.note).map_err(io::Error::other);
-        let written = text.and_then(|text| fs::write(&self.note_path, text));
+        let written = text.and_then(|text| own_file().truncate(true).open(&self.note_path)?.write_all(&text));
         written.map_err(|source| FetchError::Disk { what: "write", path: self.note_path.clone(), source })
     }
 
@@ -194,5 +199,22 @@ mod tests {
             let found = fs::read(part.path()).unwrap();
             prop_assert!(found == all[..part.done() as usize]);
         }
+    }
+
+    #[test]
+    fn no_link_is_followed_and_no_secret_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (model, other) = (dir.path().join("ggml-x.bin"), dir.path().join("other"));
+        fs::write(&other, "another's").unwrap();
+        std::os::unix::fs::symlink(&other, part(&model)).unwrap();
+        assert!(matches!(Part::open(&model, URL), Err(FetchError::Disk { .. })));
+        fs::remove_file(part(&model)).unwrap();
+        let mut opened = Part::open(&model, "http://ada:hunter2@mirror/ggml-x.bin?token=hunter2").unwrap();
+        opened.begin(Some("\"1\"".into()), None).unwrap();
+        assert!(!fs::read_to_string(note(&model)).unwrap().contains("hunter2"));
+        fs::remove_file(note(&model)).unwrap();
+        std::os::unix::fs::symlink(&other, note(&model)).unwrap();
+        assert!(opened.sync().is_err());
+        assert_eq!(fs::read_to_string(&other).unwrap(), "another's");
     }
 }

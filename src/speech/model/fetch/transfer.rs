@@ -13,7 +13,7 @@ use ureq::{
     http::{HeaderName, Response, header},
 };
 
-use super::{FetchError, Progress, Wanted, part::Part};
+use super::{FetchError, Progress, Wanted, part::Part, shown};
 
 const CONNECT: Duration = Duration::from_secs(20);
 /// How long an answer may take to begin.
@@ -65,17 +65,14 @@ impl<'a> Transfer<'a> {
         min_free_bytes: u64,
         on_progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Self {
-        // Redirections and the environment's proxies as ureq has them.
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .user_agent(concat!("panotti/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(ANSWER))
-            .timeout_per_read(Some(PAUSE))
-            .build()
-            .new_agent();
+        let agent = agent(&wanted.url);
         let speed = Speed { since: Instant::now(), bytes: 0, per_s: 0.0 };
         Self { wanted, min_free_bytes, on_progress, agent, restarted: false, speed }
+    }
+
+    /// Its address as it may be told.
+    fn shown(&self) -> String {
+        shown(&self.wanted.url)
     }
 
     pub(super) fn name(&self) -> &str {
@@ -118,7 +115,7 @@ impl<'a> Transfer<'a> {
                 self.restarted = true;
                 return Err(Break::Restart);
             }
-            status => return Err(self.refused(status, response.get_uri().to_string())),
+            status => return Err(self.refused(status, shown(&response.get_uri().to_string()))),
         }
         self.ask_for_room(part)?;
         self.take(response, part)
@@ -131,16 +128,15 @@ impl<'a> Transfer<'a> {
         if let (Some(size), Some(total)) = (self.wanted.size, total)
             && !size.fits(total)
         {
-            let (url, expected) = (self.wanted.url.clone(), size.text);
+            let (url, expected) = (self.shown(), size.text);
             return Err(FetchError::Size { url, expected, found: total }.into());
         }
         if part.done() == 0 {
             // The first bytes tell a page from a model before all of it has come.
             let n = self.fill(&mut body, &mut block[..64])?;
             if !block[..n].starts_with(MAGIC) {
-                let begins = block[..n].iter().map(|b| if b.is_ascii_graphic() { *b as char } else { ' ' });
-                let begins = begins.collect::<String>().trim().chars().take(40).collect();
-                return Err(FetchError::NotModel { url: self.wanted.url.clone(), begins }.into());
+                let found = if is_page(&block[..n]) { "a web page" } else { "something else" };
+                return Err(FetchError::NotModel { url: self.shown(), found }.into());
             }
             part.push(&block[..n])?;
         }
@@ -162,7 +158,7 @@ impl<'a> Transfer<'a> {
         self.tell(part.done(), total)?;
         match total {
             Some(total) if part.done() < total => {
-                Err(Break::Lost(FetchError::Short { url: self.wanted.url.clone(), done: part.done(), total }))
+                Err(Break::Lost(FetchError::Short { url: self.shown(), done: part.done(), total }))
             }
             _ => Ok(()),
         }
@@ -196,7 +192,7 @@ impl<'a> Transfer<'a> {
             return Ok(());
         }
         Err(FetchError::Room {
-            url: self.wanted.url.clone(),
+            url: self.shown(),
             needed_mib: (needed - free).div_ceil(1 << 20),
             free_mib: free >> 20,
             kept_mib: self.min_free_bytes >> 20,
@@ -220,7 +216,15 @@ impl<'a> Transfer<'a> {
     }
 
     fn lost(&self, error: ureq::Error) -> Break {
-        Break::Lost(FetchError::Connection { url: self.wanted.url.clone(), source: Box::new(error) })
+        let source = match error {
+            ureq::Error::RequireHttpsOnly(_) => {
+                return Break::Over(FetchError::Insecure { url: self.shown() });
+            }
+            // Its text has the address.
+            ureq::Error::BadUri(_) => ureq::Error::BadUri("a redirection leads to no address".into()),
+            error => error,
+        };
+        Break::Lost(FetchError::Connection { url: self.shown(), source: Box::new(source) })
     }
 
     /// `url` is where redirections led.
@@ -236,6 +240,26 @@ impl<'a> Transfer<'a> {
         let error = FetchError::Refused { url, status, advice };
         if matches!(status, 429 | 500..=599) { Break::Lost(error) } else { Break::Over(error) }
     }
+}
+
+/// With redirections and the environment's proxies as ureq has them, but never from https to http.
+fn agent(url: &str) -> Agent {
+    Agent::config_builder()
+        .https_only(url.starts_with("https://"))
+        .http_status_as_error(false)
+        .user_agent(concat!("panotti/", env!("CARGO_PKG_VERSION")))
+        .timeout_connect(Some(CONNECT))
+        .timeout_recv_response(Some(ANSWER))
+        .timeout_per_read(Some(PAUSE))
+        .build()
+        .new_agent()
+}
+
+/// Whether it begins like HTML.
+fn is_page(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    ["<!doctype html", "<html", "<head", "<!--"].iter().any(|it| text.starts_with(it))
 }
 
 impl Speed {
@@ -256,4 +280,32 @@ fn version_of(response: &Response<Body>) -> Option<String> {
 fn range_of(response: &Response<Body>) -> Option<u64> {
     let text = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
     text.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn https_stays_https() {
+        let secure = agent("https://nas/ggml-x.bin");
+        assert!(secure.config().https_only());
+        // What ureq does with any address without it, so also with one that a redirection leads to.
+        let refused = secure.get("http://127.0.0.1:9/ggml-x.bin").call().unwrap_err();
+        assert!(matches!(refused, ureq::Error::RequireHttpsOnly(_)), "{refused}");
+        assert!(!agent("http://nas/ggml-x.bin").config().https_only(), "a mirror in the house");
+    }
+
+    #[test]
+    fn a_page_is_told_from_other_things() {
+        for (bytes, page) in [
+            (&b"<!DOCTYPE html><title>"[..], true),
+            (b"\xef\xbb\xbf\r\n <HTML lang", true),
+            (b"<?xml version", false),
+            (b"{\"secret\": 1}", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_page(bytes), page, "{}", bytes.escape_ascii());
+        }
+    }
 }

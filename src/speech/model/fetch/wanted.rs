@@ -1,4 +1,5 @@
-//! What is to be fetched: from what somebody typed to an address and all that is known of the file there.
+//! What is to be fetched: from what somebody typed to an address and all that is known of the file there. Owns
+//! what of an address may be shown.
 
 use super::{
     super::{Size, entry, name_of, store::known},
@@ -10,7 +11,7 @@ use super::{
 pub struct Wanted {
     /// What it will be called.
     pub name: String,
-    /// Where it is.
+    /// Where it is; may hold a secret, see [`shown`].
     pub url: String,
     /// Length of its file as published.
     pub size: Option<Size>,
@@ -39,7 +40,8 @@ impl Wanted {
         let fits = is_address(url) && url.parse::<ureq::http::Uri>().is_ok_and(|it| it.host().is_some());
         if !fits {
             return Err(FetchError::Wanted(format!(
-                "`{url}` is no address of a model: it begins with https:// or http:// and ends in the name of a file"
+                "`{}` is no address of a model: it begins with https:// or http:// and ends in the name of a file",
+                shown(url)
             )));
         }
         let published = entry(name);
@@ -63,12 +65,63 @@ impl Wanted {
         let path = name_or_url.split(['?', '#']).next().unwrap_or_default();
         let file = path.rsplit('/').next().unwrap_or_default();
         let name = name_of(file).ok_or_else(|| {
-            FetchError::Wanted(format!("`{name_or_url}` does not end in the name of a model's file, such as ggml-NAME.bin: give its name with --name"))
+            FetchError::Wanted(format!(
+                "`{}` does not end in the name of a model's file, such as ggml-NAME.bin: give its name with --name",
+                shown(name_or_url)
+            ))
         })?;
         Self::at(name, name_or_url)
     }
 }
 
+/// What of an address may be told to everyone: without name and password, query and fragment, which may be
+/// secrets (RFC 3986, 3.2.1 and 7.5).
+pub fn shown(url: &str) -> String {
+    let (scheme, rest) = url.find("://").map_or(("", url), |at| url.split_at(at + 3));
+    let bare = |it: &str| it.split(['?', '#']).next().unwrap_or_default().to_owned();
+    let has_good_port = |it: &str| {
+        let after = it.rsplit(['@', ']']).next().unwrap_or_default();
+        after.split_once(':').is_none_or(|it| it.1.parse::<u16>().is_ok())
+    };
+    let parsed = url.parse::<ureq::http::Uri>();
+    if parsed.is_ok_and(|it| it.authority().is_none_or(|it| has_good_port(it.as_str()))) {
+        let rest = bare(rest);
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        return format!("{scheme}{}{path}", host.rsplit('@').next().unwrap_or_default());
+    }
+    // No address: a password that was not escaped may go on after what ends a host.
+    format!("{scheme}{}", bare(rest.rsplit('@').next().unwrap_or_default()))
+}
+
 fn is_address(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_shown() {
+        for (url, says) in [
+            ("https://nas:8443/models/ggml-x.bin", "https://nas:8443/models/ggml-x.bin"),
+            ("https://ada:hunter2@nas/ggml-x.bin?token=hunter2#hunter2", "https://nas/ggml-x.bin"),
+            ("https://hunter2@nas", "https://nas"),
+            ("https://nas?sig=hunter2", "https://nas"),
+            ("http://[::1]:80/{repository}", "http://[::1]:80/{repository}"),
+            ("ada:hunter2@nas/x", "nas/x"),
+            ("https://a:hunter2@hunter2@nas/x", "https://nas/x"),
+            ("https://a:hunter2/hunter2@nas/x", "https://nas/x"),
+            ("https://a:hunter2?hunter2@nas/x", "https://nas/x"),
+            ("https://cdn/ada/models@2/ggml-x.bin", "https://cdn/ada/models@2/ggml-x.bin"),
+        ] {
+            assert_eq!(shown(url), says);
+        }
+        for bad in ["https://ada:hunter2@/ggml-x.bin", "https://ada:hunter2@na s/ggml-x.bin"] {
+            let error = Wanted::at("x", bad).unwrap_err().to_string();
+            assert!(error.contains("no address") && !error.contains("hunter2"), "{error}");
+        }
+        let error = Wanted::typed("https://ada:hunter2@nas/?token=hunter2", "").unwrap_err().to_string();
+        assert!(error.contains("--name") && !error.contains("hunter2"), "{error}");
+    }
 }
