@@ -50,7 +50,8 @@ def coloured(rng, slope):
 def hum(rng):
     """Mains or a fan: harmonics over a little hiss."""
     t, base_hz = np.arange(NOISE) / RATE_HZ, rng.uniform(45, 130)
-    tones = sum(rng.random() / k * np.sin(2 * np.pi * base_hz * k * t + rng.uniform(0, 6)) for k in range(1, 12))
+    tones = sum(rng.random() / k * np.sin(2 * np.pi * base_hz * k * t + rng.uniform(0, 6))
+                for k in range(1, 12))
     return tones + coloured(rng, .5) / 10
 
 
@@ -132,10 +133,11 @@ class Acoustics:
         return torch.where(heard, others * (power + 1e-12).rsqrt(), noise)
 
     def __call__(self, wave, recorded, spoken):
-        """`wave` (batch, samples) as a microphone gives it. `recorded` (batch): samples after which the
-        recording ends and Whisper's own silence follows. `spoken` (batch): whether anything is said; where
-        it is not, the noise stays and others' speech does not count as noise."""
+        """`wave` (batch, samples; 16 bits) as a microphone gives it, in -1..1. `recorded` (batch): samples
+        after which the recording ends and Whisper's own silence follows. `spoken` (batch): whether anything
+        is said; where it is not, the noise stays and others' speech does not count as noise."""
         count, samples = wave.shape
+        wave = wave.float() / 32768
         dry_power = (wave ** 2).sum(1) / (wave.abs() > .005).sum(1).clamp(min=1)
         heard = self._through_room(wave)
         noise = self._noise(wave)

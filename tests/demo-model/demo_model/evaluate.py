@@ -1,5 +1,5 @@
-"""Examines a model through unmodified whisper.cpp's command line, and prints the table of errors: of words, of
-names and numbers among them, of whole sentences, and of segments' times.
+"""Examines a model through unmodified whisper.cpp's command line, and prints the table of errors: of words,
+of names and numbers among them, of whole sentences, and of segments' times.
 
 A word is an error when it is wrong, missing or too many (word error rate); case and punctuation do not count.
 """

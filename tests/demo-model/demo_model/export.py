@@ -29,7 +29,8 @@ def tensors(checkpoint):
     embedding[:, 0] = UNKNOWN_BIAS
     embedding[checkpoint["ids"]] = state["decoder.tok"].float().cpu().numpy()
     embedding[tokens.FIRST_TIMESTAMP + tokens.TIMESTAMP_STEP * np.arange(TIMESTAMPS)] = times
-    found |= {"decoder.ln.weight": weight, "decoder.ln.bias": bias, "decoder.token_embedding.weight": embedding}
+    found |= {"decoder.ln.weight": weight, "decoder.ln.bias": bias,
+              "decoder.token_embedding.weight": embedding}
     assert found["decoder.positional_embedding"].shape[0] == TEXT_CONTEXT
     return found
 

@@ -1,5 +1,5 @@
-"""Whisper's log-mel features, as whisper.cpp computes them, for a batch; in torch, so that they are made where
-the training runs. With them the warping of frequencies that stands for other vocal tracts."""
+"""Whisper's log-mel features, as whisper.cpp computes them, for a batch; in torch, so that they are made
+where the training runs. With them the warping of frequencies that stands for other vocal tracts."""
 import numpy as np
 import torch
 

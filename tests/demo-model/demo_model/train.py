@@ -147,9 +147,11 @@ def main():
     args = arguments()
     it = Training(args)
     mix = {kind: float(share) for kind, share in (part.split("=") for part in args.mix.split(","))}
-    source = Windows(Pool(args.pool, it.lexicon.knows), it.lexicon, mix, args.batch_s, args.seed * 1_000_003 + it.step)
+    source = Windows(Pool(args.pool, it.lexicon.knows), it.lexicon, mix, args.batch_s,
+                     args.seed * 1_000_003 + it.step)
     batches = iter(torch.utils.data.DataLoader(source, batch_size=None, num_workers=args.workers,
-                                               prefetch_factor=4, pin_memory=it.device == "cuda"))
+                                               prefetch_factor=2 if args.workers else None,
+                                               pin_memory=it.device == "cuda"))
     print(f"{it.device}, {sum(p.numel() for p in it.model.parameters())} weights, {len(source.pool)} "
           f"utterances, step {it.step} of {args.steps}", flush=True)
     began = saved = time.time()

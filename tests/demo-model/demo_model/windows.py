@@ -154,14 +154,14 @@ class Windows(torch.utils.data.IterableDataset):
         else:
             context, windows = self._many(FULL if kind == "full" else int(self.rng.integers(6, 18)) * 64)
         size = len(windows)
-        wave = np.zeros((size, context * voices.FRAME), np.float32)
+        wave = np.zeros((size, context * voices.FRAME), np.int16)
         scripts, phones, labels = [], [], np.zeros((size, context), np.int64)
         for row, (window, placed) in enumerate(windows):
             timestamps = window.cut is not None or self.rng.random() < .75
             for it, start, _ in placed:
-                samples = self.pool.samples[it][:(context - start) * voices.FRAME].astype(np.float32) / 32768
+                samples = self.pool.samples[it][:(context - start) * voices.FRAME]
                 at = start * voices.FRAME
-                wave[row, at:at + len(samples)] += samples * 10 ** (self.rng.uniform(-10, 0) / 20)
+                wave[row, at:at + len(samples)] = samples * 10 ** (self.rng.uniform(-10, 0) / 20)
             labels[row] = self._labels(placed, context)
             script = self._script(window, timestamps)
             if self.rng.random() < self.prompts:
