@@ -1,4 +1,5 @@
-"""The rules that the recipe stands on: `make -C tests/demo-model check`. Speaks a few sentences; trains nothing."""
+"""The rules that the recipe stands on: `make -C tests/demo-model check`. Speaks a few sentences, trains
+nothing."""
 import random
 import tempfile
 import unittest
@@ -7,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from demo_model import (acoustics, evaluate, exam, features, ggml, grammar, heldout, lexicon, net, numbers, pool,
-                        synth, tokens, voices, windows)
+from demo_model import (acoustics, evaluate, exam, features, ggml, grammar, heldout, lexicon, net, numbers,
+                        pool, synth, tokens, voices, windows)
 
 FIXTURES = Path(__file__).parent.parent / "fixtures/speech"
 

@@ -8,6 +8,8 @@ import argparse
 import itertools
 import math
 import os
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -145,6 +147,8 @@ class Training:
 
 def main():
     args = arguments()
+    # Whoever stops it finds it whole, where it stood.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     it = Training(args)
     mix = {kind: float(share) for kind, share in (part.split("=") for part in args.mix.split(","))}
     source = Windows(Pool(args.pool, it.lexicon.knows), it.lexicon, mix, args.batch_s,
@@ -156,20 +160,22 @@ def main():
           f"utterances, step {it.step} of {args.steps}", flush=True)
     began = saved = time.time()
     told, audio_s = [], 0.0
-    for batch in itertools.islice(batches, args.steps - it.step):
-        audio_s += batch["wave"].numel() / 16000
-        told.append(it.advance(batch))
-        if it.step % 50 == 0:
-            loss, text, times, ctc, positions, guide = torch.stack(told).mean(0).tolist()
-            seconds = time.time() - began
-            print(f"step {it.step} {seconds / 60:.1f} min, {audio_s / seconds:.0f} × real time: loss {loss:.3f}"
-                  f" text {text:.3f} times {times:.3f} ctc {ctc:.3f} positions {positions:.3f}"
-                  f" guide {guide:.3f}", flush=True)
-            told = []
-        if time.time() - saved > SAVE_EVERY_S:
-            it.save()
-            saved = time.time()
-    it.save()
+    try:
+        for batch in itertools.islice(batches, args.steps - it.step):
+            audio_s += batch["wave"].numel() / 16000
+            told.append(it.advance(batch))
+            if it.step % 50 == 0:
+                loss, text, times, ctc, positions, guide = torch.stack(told).mean(0).tolist()
+                seconds = time.time() - began
+                print(f"step {it.step} {seconds / 60:.1f} min, {audio_s / seconds:.0f} × real time:"
+                      f" loss {loss:.3f} text {text:.3f} times {times:.3f} ctc {ctc:.3f}"
+                      f" positions {positions:.3f} guide {guide:.3f}", flush=True)
+                told = []
+            if time.time() - saved > SAVE_EVERY_S:
+                it.save()
+                saved = time.time()
+    finally:
+        it.save()
 
 
 if __name__ == "__main__":
