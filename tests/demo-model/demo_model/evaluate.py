@@ -1,12 +1,11 @@
-"""Examines a model through unmodified whisper.cpp's command line, and prints the table of errors: of words,
-of names and numbers among them, of whole sentences, and of segments' times.
+"""Examines a model through unmodified whisper.cpp's command line or through Panotti's, and prints the table of
+errors: of words, of names and numbers among them, of whole sentences, and of segments' times.
 
 A word is an error when it is wrong, missing or too many (word error rate); case and punctuation do not count.
 """
 import argparse
 import dataclasses
 import json
-import os
 import re
 import subprocess
 import tempfile
@@ -78,23 +77,32 @@ def manifest(folder):
         yield name, group, voice, condition, [it for it in said.split("|") if it], spans
 
 
-def transcribed(cli, model, files, more):
-    """File → its segments (start s, end s, text), by one call of whisper-cli."""
+def by_whisper(cli, model, files, threads, more):
+    """File name → its segments (start s, end s, text), by one call of whisper-cli."""
     with tempfile.TemporaryDirectory() as folder:
-        links = []
+        command = [cli, "-m", str(model), "-t", threads, "-oj", "-np", *more]
         for file in files:
-            links.append(Path(folder) / file.name)
-            links[-1].symlink_to(file.resolve())
-        command = [cli, "-m", str(model), "-oj", "-np", *more]
-        for link in links:
+            # It writes beside the audio.
+            link = Path(folder) / file.name
+            link.symlink_to(file.resolve())
             command += ["-f", str(link)]
         subprocess.run(command, check=True, capture_output=True)
         found = {}
-        for link in links:
-            text = Path(f"{link}.json").read_text(errors="replace")
-            found[link.name] = [(it["offsets"]["from"] / 1000, it["offsets"]["to"] / 1000, it["text"])
+        for file in files:
+            text = (Path(folder) / f"{file.name}.json").read_text(errors="replace")
+            found[file.name] = [(it["offsets"]["from"] / 1000, it["offsets"]["to"] / 1000, it["text"])
                                 for it in json.loads(text)["transcription"]]
         return found
+
+
+def by_panotti(binary, model, files, threads):
+    """The same by one call of `panotti transcribe`: its detector of speech, its contexts, its retries."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([binary, "transcribe", "--format", "json", "--output", folder, "--model", str(model),
+                        "--threads", threads, *map(str, files)], check=True, capture_output=True)
+        read = lambda file: json.loads((Path(folder) / f"{file.stem}.json").read_text())["segments"]
+        return {file.name: [(it["start"], it["end"], " " + it["text"]) for it in read(file)]
+                for file in files}
 
 
 def time_errors(segments, said, spans):
@@ -110,10 +118,11 @@ def main():
     add = parser.add_argument
     add("model", type=Path)
     add("folder", type=Path, help="made by demo_model.exam")
-    add("--cli", default=os.environ.get("WHISPER_CLI", "whisper-cli"))
+    add("--cli", default="whisper-cli", help="whisper.cpp's command line")
+    add("--panotti", help="Panotti's binary: examine through it instead")
     add("--threads", default="1")
-    add("--audio-ctx", default="0", help="positions of the encoder, 20 ms each; sentences alone")
-    add("--prompt", default="", help="initial prompt, as the product gives the meeting's title and names")
+    add("--audio-ctx", default="0", help="whisper-cli: positions of the encoder, 20 ms; sentences alone")
+    add("--prompt", default="", help="whisper-cli: initial prompt, as a meeting's title and names")
     add("--every", type=int, default=1, help="only each n-th file")
     add("--voices", action="store_true", help="a row for each voice")
     add("--show", type=int, default=0, help="print so many sentences with errors")
@@ -121,10 +130,12 @@ def main():
     rows = list(manifest(args.folder))[::args.every]
     if args.audio_ctx != "0":
         rows = [it for it in rows if len(it[4]) == 1]
-    more = ["-t", args.threads, "-ac", args.audio_ctx]
-    if args.prompt:
-        more += ["--prompt", args.prompt]
-    heard = transcribed(args.cli, args.model, [args.folder / it[0] for it in rows], more)
+    files = [args.folder / it[0] for it in rows]
+    if args.panotti:
+        heard = by_panotti(args.panotti, args.model, files, args.threads)
+    else:
+        more = ["-ac", args.audio_ctx] + (["--prompt", args.prompt] if args.prompt else [])
+        heard = by_whisper(args.cli, args.model, files, args.threads, more)
     sums, off, shown = {}, [], 0
     for name, group, voice, condition, said, spans in rows:
         segments = heard[name]
