@@ -156,8 +156,9 @@ async fn a_hundred_look_at_one_meeting() {
         assert_eq!(*lasting, expected);
     }
     println!("resident: {before} MiB before, {during} MiB with a hundred who look");
-    // A hundred connections in a debug build, and whatever a second meeting takes.
-    assert!(during < before + 64, "{before} MiB grew to {during} MiB");
+    // A hundred and ten connections in a debug build, and whatever is made of two meetings meanwhile: who
+    // kept a megabyte for each would be over it.
+    assert!(during < before + 96, "{before} MiB grew to {during} MiB");
 
     // Who leaves without a word leaves nothing behind.
     drop((seen, deaf));

@@ -171,6 +171,8 @@ async fn the_page_shows_what_is_being_said() {
     let captions = "[...document.querySelectorAll('#captions li')].map((it) => it.textContent).join('|')";
     browser.until(&format!("{captions} === '00:01Ada: We will ship on Friday.'")).await;
     browser.until("!document.querySelector('#partials li')").await;
+    // The next frame may not have been looked at yet.
+    browser.until("frames.at(-1) === '1,0'").await;
     let frames = browser.run("return [...new Set(frames)]").await;
     assert_eq!(frames, serde_json::json!(["0,1", "1,0"]), "never nothing, never both");
 
