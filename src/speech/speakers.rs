@@ -41,6 +41,11 @@ impl Speakers {
         by_turns(segments, &turns)
     }
 
+    /// Hears `utterance` for [`Self::settle`] alone.
+    pub fn take(&mut self, utterance: &Utterance) {
+        self.diarizer.take(utterance.start_ms(), &utterance.samples);
+    }
+
     /// Says who said `segments`, knowing all that was heard; nobody, where that is not to be relied on: with a
     /// single voice found, or one that hardly spoke. Numbers go on from the `voices` of other
     /// microphones, to which those of this one are added.

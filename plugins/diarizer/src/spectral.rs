@@ -108,15 +108,12 @@ impl Default for SpectralDiarizer {
 }
 
 impl Diarizer for SpectralDiarizer {
-    fn hear(&mut self, start_ms: u64, samples: &[f32]) -> Vec<Turn> {
+    fn take(&mut self, start_ms: u64, samples: &[f32]) {
         let heard = self.windows.len();
         for (i, piece) in samples.chunks(PIECE).enumerate() {
             let at = start_ms + (i * PIECE * 1000 / RATE_HZ) as u64;
             self.windows.extend(self.printer.windows(self.stretches, at, piece));
             self.stretches += 1;
-        }
-        if self.windows.len() == heard {
-            return Vec::new();
         }
         // A piece without a voice leaves its time to its neighbours.
         let end_ms = start_ms + (samples.len() * 1000 / RATE_HZ) as u64;
@@ -125,6 +122,14 @@ impl Diarizer for SpectralDiarizer {
             self.windows[i].start_ms = from;
             self.windows[i].end_ms = self.windows.get(i + 1).map_or(end_ms, |next| next.start_ms);
             from = self.windows[i].end_ms;
+        }
+    }
+
+    fn hear(&mut self, start_ms: u64, samples: &[f32]) -> Vec<Turn> {
+        let heard = self.windows.len();
+        self.take(start_ms, samples);
+        if self.windows.len() == heard {
+            return Vec::new();
         }
         let next = self.next_number();
         let known = match self.known.take() {

@@ -12,6 +12,9 @@ pub trait Diarizer: Send {
     /// A number once given stays with its speaker, and the next new one gets the next number.
     fn hear(&mut self, start_ms: u64, samples: &[f32]) -> Vec<Turn>;
 
+    /// Hears the next stretch as [`Self::hear`] does, for who asks only at the end: nothing is worked out now.
+    fn take(&mut self, start_ms: u64, samples: &[f32]);
+
     /// Looks at all that was heard once more: the turns of every stretch, better than those given before.
     /// Speakers are numbered anew, in the order in which they first speak.
     fn settle(&mut self) -> Vec<Turn>;

@@ -211,7 +211,7 @@ impl Job<'_> {
                 segment.speaker.clone_from(&lane.lane.label);
             }
             if let Some(speakers) = &mut lane.speakers {
-                segments = speakers.hear(utterance, segments);
+                speakers.take(utterance);
             }
             self.report(&segments)?;
             lane.said.append(&mut segments);
